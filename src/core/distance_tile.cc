@@ -1,0 +1,184 @@
+#include "core/distance_tile.h"
+
+#include <limits>
+
+// One body, compiled at every width. The vectors are GCC's, so that the width is a parameter and not left to the
+// auto-vectoriser; nothing from std or Eigen is called inside, because a template instantiated under two sets of flags
+// would break the one-definition rule.
+
+namespace segmentation {
+namespace {
+
+#define SEGMENTATION_INLINE inline __attribute__((always_inline))
+
+template <int kLanes>
+struct Simd {
+  typedef double Real __attribute__((vector_size(kLanes * 8)));
+  typedef long long Mask __attribute__((vector_size(kLanes * 8)));
+};
+
+template <typename Vector, typename Scalar>
+SEGMENTATION_INLINE void Load(Vector& vector, const Scalar* from) {
+  __builtin_memcpy(&vector, from, sizeof(Vector));
+}
+
+// Distances of kRegisters * kLanes rows to one centroid, left in registers.
+template <int kLanes, int kRegisters>
+SEGMENTATION_INLINE void Accumulate(const double* rows, std::size_t dimensions, const double* centroid,
+                                    typename Simd<kLanes>::Real (&sum)[kRegisters]) {
+  using Real = typename Simd<kLanes>::Real;
+#pragma GCC unroll 8
+  for (int g = 0; g < kRegisters; ++g) sum[g] = Real{};
+  for (std::size_t j = 0; j < dimensions; ++j) {
+    const double* column = rows + j * kTileRows;
+    const double coordinate = centroid[j];
+#pragma GCC unroll 8
+    for (int g = 0; g < kRegisters; ++g) {
+      Real x;
+      Load(x, column + g * kLanes);
+      const Real difference = x - coordinate;
+      sum[g] += difference * difference;
+    }
+  }
+}
+
+template <int kLanes>
+SEGMENTATION_INLINE void Nearest(const double* tile, std::size_t dimensions, const double* centroids, std::size_t k,
+                                 double* distance, std::int32_t* label) {
+  using Real = typename Simd<kLanes>::Real;
+  using Mask = typename Simd<kLanes>::Mask;
+  constexpr int kRegisters = 4;
+  for (std::size_t row = 0; row < kTileRows; row += kRegisters * kLanes) {
+    Real best[kRegisters];
+    Mask best_index[kRegisters];
+#pragma GCC unroll 8
+    for (int g = 0; g < kRegisters; ++g) {
+      best[g] = Real{} + std::numeric_limits<double>::infinity();
+      best_index[g] = Mask{};
+    }
+    for (std::size_t c = 0; c < k; ++c) {
+      Real sum[kRegisters];
+      Accumulate<kLanes, kRegisters>(tile + row, dimensions, centroids + c * dimensions, sum);
+      const Mask index = Mask{} + static_cast<long long>(c);
+#pragma GCC unroll 8
+      for (int g = 0; g < kRegisters; ++g) {
+        const Mask closer = sum[g] < best[g];
+        best[g] = closer ? sum[g] : best[g];
+        best_index[g] = closer ? index : best_index[g];
+      }
+    }
+    for (int g = 0; g < kRegisters; ++g) {
+      for (int lane = 0; lane < kLanes; ++lane) {
+        distance[row + static_cast<std::size_t>(g * kLanes + lane)] = best[g][lane];
+        label[row + static_cast<std::size_t>(g * kLanes + lane)] = static_cast<std::int32_t>(best_index[g][lane]);
+      }
+    }
+  }
+}
+
+template <int kLanes>
+SEGMENTATION_INLINE void NearestTwo(const double* tile, std::size_t dimensions, const double* centroids, std::size_t k,
+                                    double* distance, std::int32_t* label, double* second) {
+  using Real = typename Simd<kLanes>::Real;
+  using Mask = typename Simd<kLanes>::Mask;
+  constexpr int kRegisters = 2;
+  for (std::size_t row = 0; row < kTileRows; row += kRegisters * kLanes) {
+    Real best[kRegisters];
+    Real next[kRegisters];
+    Mask best_index[kRegisters];
+    for (int g = 0; g < kRegisters; ++g) {
+      best[g] = next[g] = Real{} + std::numeric_limits<double>::infinity();
+      best_index[g] = Mask{};
+    }
+    for (std::size_t c = 0; c < k; ++c) {
+      Real sum[kRegisters];
+      Accumulate<kLanes, kRegisters>(tile + row, dimensions, centroids + c * dimensions, sum);
+      const Mask index = Mask{} + static_cast<long long>(c);
+      for (int g = 0; g < kRegisters; ++g) {
+        const Mask closer = sum[g] < best[g];
+        const Real loser = closer ? best[g] : sum[g];
+        next[g] = loser < next[g] ? loser : next[g];
+        best[g] = closer ? sum[g] : best[g];
+        best_index[g] = closer ? index : best_index[g];
+      }
+    }
+    for (int g = 0; g < kRegisters; ++g) {
+      for (int lane = 0; lane < kLanes; ++lane) {
+        const std::size_t at = row + static_cast<std::size_t>(g * kLanes + lane);
+        distance[at] = best[g][lane];
+        second[at] = next[g][lane];
+        label[at] = static_cast<std::int32_t>(best_index[g][lane]);
+      }
+    }
+  }
+}
+
+template <int kLanes>
+SEGMENTATION_INLINE void ToPoint(const double* tile, std::size_t dimensions, const double* point, double* distance) {
+  using Real = typename Simd<kLanes>::Real;
+  constexpr int kRegisters = 4;
+  for (std::size_t row = 0; row < kTileRows; row += kRegisters * kLanes) {
+    Real sum[kRegisters];
+    Accumulate<kLanes, kRegisters>(tile + row, dimensions, point, sum);
+    __builtin_memcpy(distance + row, sum, sizeof sum);
+  }
+}
+
+#define SEGMENTATION_KERNELS(suffix, lanes, attribute)                                                                \
+  attribute void Nearest##suffix(const double* tile, std::size_t dimensions, const double* centroids, std::size_t k,  \
+                                 double* distance, std::int32_t* label) {                                             \
+    Nearest<lanes>(tile, dimensions, centroids, k, distance, label);                                                  \
+  }                                                                                                                   \
+  attribute void NearestTwo##suffix(const double* tile, std::size_t dimensions, const double* centroids, std::size_t k, \
+                                    double* distance, std::int32_t* label, double* second) {                          \
+    NearestTwo<lanes>(tile, dimensions, centroids, k, distance, label, second);                                       \
+  }                                                                                                                   \
+  attribute void ToPoint##suffix(const double* tile, std::size_t dimensions, const double* point, double* distance) { \
+    ToPoint<lanes>(tile, dimensions, point, distance);                                                                \
+  }                                                                                                                   \
+  constexpr TileKernels kKernels##suffix = {lanes, Nearest##suffix, NearestTwo##suffix, ToPoint##suffix};
+
+SEGMENTATION_KERNELS(2, 2, )
+#if defined(__x86_64__)
+SEGMENTATION_KERNELS(4, 4, __attribute__((target("avx2"))))
+SEGMENTATION_KERNELS(8, 8, __attribute__((target("avx512f,avx512vl,avx512dq"))))
+#endif
+
+std::vector<TileKernels> FindUsable() {
+  std::vector<TileKernels> usable = {kKernels2};
+#if defined(__x86_64__)
+  if (__builtin_cpu_supports("avx2")) usable.push_back(kKernels4);
+  if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq")) {
+    usable.push_back(kKernels8);
+  }
+#endif
+  return usable;
+}
+
+const TileKernels& Widest() {
+  static const TileKernels kernels = UsableTileKernels().back();
+  return kernels;
+}
+
+}  // namespace
+
+const std::vector<TileKernels>& UsableTileKernels() {
+  static const std::vector<TileKernels> usable = FindUsable();
+  return usable;
+}
+
+void NearestInTile(const double* tile, std::size_t dimensions, const double* centroids, std::size_t k, double* distance,
+                   std::int32_t* label) {
+  Widest().nearest(tile, dimensions, centroids, k, distance, label);
+}
+
+void NearestTwoInTile(const double* tile, std::size_t dimensions, const double* centroids, std::size_t k, double* distance,
+                      std::int32_t* label, double* second) {
+  Widest().nearest_two(tile, dimensions, centroids, k, distance, label, second);
+}
+
+void DistanceInTile(const double* tile, std::size_t dimensions, const double* point, double* distance) {
+  Widest().distance(tile, dimensions, point, distance);
+}
+
+}  // namespace segmentation

@@ -1,0 +1,217 @@
+#include "core/fit.h"
+
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+
+#include "core/error.h"
+#include "core/metrics.h"
+#include "core/preprocess.h"
+#include "core/reduce.h"
+#include "core/search.h"
+
+namespace segmentation {
+namespace {
+
+// Every m-th row: in canonical order that is a random sample in which rows that occur often occur as often as they should.
+Tiles Sample(const Tiles& points, std::size_t size) {
+  Tiles sample(size, points.dimensions(), points.weighted());
+  for (std::size_t i = 0; i < size; ++i) {
+    const std::size_t row = i * points.rows() / size;
+    for (std::size_t j = 0; j < points.dimensions(); ++j) sample.At(i, j) = points.At(row, j);
+    if (points.weighted()) sample.SetWeight(i, points.Weight(row));
+  }
+  return sample;
+}
+
+// Option init = explicit: raw units to model space.
+std::vector<double> InitialCentroids(const Options& options, const Preprocessed& rows) {
+  std::vector<double> centroids;
+  const std::size_t dimensions = rows.offset.size();
+  for (const std::vector<double>& raw : options.initial_centroids) {
+    for (std::size_t j = 0; j < dimensions; ++j) centroids.push_back((raw[j] - rows.offset[j]) / rows.scale[j]);
+    double* centroid = centroids.data() + centroids.size() - dimensions;
+    if (options.distance == Distance::kCosine && !NormalizeDirection(centroid, dimensions)) {
+      throw Error(ErrorCode::kInvalidParameter, "an initial centroid has no direction",
+                  "All of its values are 0 after scaling.", "Cosine distance compares directions.");
+    }
+  }
+  return centroids;
+}
+
+// Inertia of all points about their mean.
+Metrics WholeInertia(const Tiles& points, const Interrupt& interrupt) {
+  std::vector<double> center(points.dimensions());
+  points.CopyRow(0, center.data());
+  return Evaluate(SumClusters(points, center, interrupt), center, points.dimensions()).metrics;
+}
+
+// The clusters in the order of their segment ids: the heaviest first, equal ones by their centroids.
+std::vector<double> Ordered(const Clustering& state, std::size_t dimensions) {
+  std::vector<std::size_t> order(state.k());
+  std::iota(order.begin(), order.end(), std::size_t{0});
+  const auto centroid = [&](std::size_t c) { return state.centroids.begin() + static_cast<std::ptrdiff_t>(c * dimensions); };
+  std::sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) {
+    if (state.weights[a] != state.weights[b]) return state.weights[a] > state.weights[b];
+    return std::lexicographical_compare(centroid(a), centroid(a + 1), centroid(b), centroid(b + 1));
+  });
+  std::vector<double> centroids;
+  for (std::size_t c : order) centroids.insert(centroids.end(), centroid(c), centroid(c + 1));
+  return centroids;
+}
+
+// Dissolves the smallest cluster below min_size, gives its rows to the others, and so on until none is left.
+void Dissolve(const Tiles& points, const SearchTask& task, Clustering* state, const Interrupt& interrupt) {
+  const std::size_t dimensions = points.dimensions();
+  while (state->k() > 1) {
+    const auto smallest = std::min_element(state->rows.begin(), state->rows.end());
+    if (*smallest >= static_cast<double>(task.options.min_size)) return;
+    const auto at = state->centroids.begin() + (smallest - state->rows.begin()) * static_cast<std::ptrdiff_t>(dimensions);
+    state->centroids.erase(at, at + static_cast<std::ptrdiff_t>(dimensions));
+    const std::uint64_t before = state->iterations;
+    *state = Lloyd(points, std::move(state->centroids), {task.options.max_iter, task.shift}, task.options.distance, interrupt);
+    state->iterations += before;
+    DropEmptyClusters(dimensions, state);
+  }
+}
+
+Clustering FindClusters(const Tiles& points, const SearchTask& task, const Interrupt& interrupt) {
+  const auto min_size = static_cast<double>(task.options.min_size);
+  const std::size_t search_rows = std::max(kSearchRows, 200 * task.k);
+  Clustering state;
+  if (points.rows() <= search_rows || !task.initial_centroids.empty()) {
+    state = Search(points, task, min_size, interrupt);
+  } else {
+    const double share = static_cast<double>(search_rows) / static_cast<double>(points.rows());
+    const Clustering found = Search(Sample(points, search_rows), task, min_size * share, interrupt);
+    state = Lloyd(points, found.centroids, {task.options.max_iter, task.shift}, task.options.distance, interrupt);
+    state.iterations += found.iterations;
+    DropEmptyClusters(points.dimensions(), &state);
+  }
+  Dissolve(points, task, &state, interrupt);
+  return state;
+}
+
+std::string FeatureName(const Options& options, std::size_t column) {
+  return options.features.empty() ? "f" + std::to_string(column + 1) : options.features[column];
+}
+
+std::string Rounded(double value, double unit) {
+  std::string text;
+  const auto tenths = static_cast<std::int64_t>(std::floor(value / unit * 10 + 0.5));
+  text = std::to_string(tenths / 10);
+  return tenths % 10 == 0 ? text : text + "." + std::to_string(tenths % 10);
+}
+
+// One column that outweighs all others: the distance is then made of it alone.
+void WarnOfUnscaled(const Options& options, const Preprocessed& rows, std::vector<Warning>* warnings) {
+  if (options.scale != Scale::kNone || rows.columns.size() < 2) return;
+  double total = 0;
+  std::size_t largest = 0;
+  for (std::size_t j = 0; j < rows.columns.size(); ++j) {
+    total += rows.columns[j].variance;
+    if (rows.columns[j].variance > rows.columns[largest].variance) largest = j;
+  }
+  if (!(total > 0) || rows.columns[largest].variance < 0.9 * total) return;
+  warnings->push_back({"unscaled", "feature \"" + FeatureName(options, largest) + "\" holds " +
+                                       Rounded(rows.columns[largest].variance / total, 0.01) +
+                                       " % of the variance and decides the segments almost alone; consider option \"scale\""});
+}
+
+void WarnOfSkewed(const Options& options, const Preprocessed& rows, std::vector<Warning>* warnings) {
+  std::string names;
+  for (std::size_t j = 0; j < rows.columns.size(); ++j) {
+    if (rows.columns[j].skewness <= 2) continue;
+    names += (names.empty() ? "\"" : ", \"") + FeatureName(options, j) + "\" (" + Rounded(rows.columns[j].skewness, 1) + ")";
+  }
+  if (names.empty()) return;
+  warnings->push_back({"skewed", "skewness above 2: " + names + "; a few large values pull the centroids; consider a logarithm"});
+}
+
+void WarnOfClusters(const Options& options, std::int64_t k, const Clustering& state, std::vector<Warning>* warnings) {
+  const auto found = static_cast<std::int64_t>(state.k());
+  if (found < k) {
+    warnings->push_back({"fewer_clusters", std::to_string(k) + " clusters were asked for and " + std::to_string(found) +
+                                               (options.min_size > 0 ? " found that hold option \"min_size\""
+                                                                     : " found: there are not more different rows")});
+  }
+  if (!state.converged) {
+    warnings->push_back({"not_converged", "the fit was stopped by option \"max_iter\" (" + std::to_string(options.max_iter) +
+                                              ") before it converged"});
+  }
+  if (*std::min_element(state.rows.begin(), state.rows.end()) < static_cast<double>(options.min_size)) {
+    warnings->push_back({"min_size", "there are fewer rows than option \"min_size\" asks for in one segment"});
+  }
+}
+
+FitRecord RecordOf(const RowSet& rows, const Preprocessed& prepared, std::int64_t k, const Options& options,
+                   const Clustering& state) {
+  FitRecord fit;
+  fit.k = k;
+  fit.init = Name(options.init);
+  fit.n_init = options.init == Init::kExplicit || options.quality == Quality::kFast ? 1 : options.n_init;
+  fit.max_iter = options.max_iter;
+  fit.tol = options.tol;
+  fit.quality = Name(options.quality);
+  fit.on_null = Name(options.on_null);
+  fit.min_size = options.min_size;
+  fit.seed = options.seed;
+  fit.iterations = state.iterations;
+  fit.rows = prepared.points.rows();
+  fit.skipped = rows.skipped + prepared.without_direction;
+  fit.weight = std::accumulate(state.weights.begin(), state.weights.end(), 0.0);
+  return fit;
+}
+
+void DescribeSegments(const std::vector<ClusterSums>& clusters, Model* model) {
+  for (std::size_t c = 0; c < clusters.size(); ++c) {
+    model->segments.push_back({static_cast<std::int32_t>(c), static_cast<std::uint64_t>(clusters[c].rows), clusters[c].weight,
+                               clusters[c].inertia});
+  }
+}
+
+}  // namespace
+
+std::optional<Model> Fit(const RowSet& rows, std::int64_t k, const Options& options, const Interrupt& interrupt) {
+  CheckOptions(options, k, rows.dimensions);
+  if (rows.rows == 0) return std::nullopt;
+  const Preprocessed prepared = Preprocess(rows, options, interrupt);
+  const Tiles& points = prepared.points;
+  if (points.rows() == 0) return std::nullopt;
+  const std::size_t dimensions = points.dimensions();
+  const Metrics whole = WholeInertia(points, interrupt);
+  if (!std::isfinite(whole.total_inertia)) {
+    throw Error(ErrorCode::kNotFinite, "features are too large", "Their squared distances are beyond the range of double precision.",
+                "Divide them by a constant, or set option \"scale\".");
+  }
+  SearchTask task;
+  task.k = static_cast<std::size_t>(k);
+  task.options = options;
+  if (options.init == Init::kExplicit) task.initial_centroids = InitialCentroids(options, prepared);
+  double weight = 0;
+  for (std::size_t i = 0; points.weighted() && i < points.rows(); ++i) weight += points.Weight(i);
+  if (!points.weighted()) weight = static_cast<double>(points.rows());
+  task.shift = options.tol * whole.total_inertia / weight / static_cast<double>(dimensions);
+
+  const Clustering state = FindClusters(points, task, interrupt);
+
+  Model model;
+  model.distance = options.distance;
+  model.scaling = Name(options.scale);
+  for (std::size_t j = 0; j < dimensions; ++j) model.inputs.emplace_back().name = FeatureName(options, j);
+  model.offset = prepared.offset;
+  model.scale = prepared.scale;
+  model.centroids = Ordered(state, dimensions);
+  const auto clusters = SumClusters(points, model.centroids, interrupt);
+  DescribeSegments(clusters, &model);
+  model.metrics = Evaluate(clusters, model.centroids, dimensions).metrics;
+  model.metrics.total_inertia = whole.total_inertia;
+  model.fit = RecordOf(rows, prepared, k, options, state);
+  WarnOfUnscaled(options, prepared, &model.warnings);
+  WarnOfSkewed(options, prepared, &model.warnings);
+  WarnOfClusters(options, k, state, &model.warnings);
+  ValidateModel(model, ErrorCode::kInternal);
+  return model;
+}
+
+}  // namespace segmentation

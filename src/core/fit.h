@@ -1,0 +1,28 @@
+// Training: from rows to a model.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <vector>
+
+#include "core/interrupt.h"
+#include "core/model.h"
+#include "core/options.h"
+#include "core/rows.h"
+
+namespace segmentation {
+
+// Rows above this number are searched through a sample of this size, and the best start is then finished on all of them.
+constexpr std::size_t kSearchRows = 50000;
+
+// Trains k segments on the rows. Nothing when there are no rows (all skipped, or none with a direction).
+//
+// The search: n_init starts (one with quality "fast"), each seeded, run through Lloyd's algorithm and improved by single-point
+// moves; the lowest inertia wins, the earliest of equals. quality "best" then swaps centroids for rows at random
+// (Fränti 2018) for as long as a fixed number of trials lasts. An explicit start gets Lloyd's algorithm alone.
+//
+// Same rows (in any order), k, options: the same model, bit for bit, on every machine.
+// Throws what Preprocess and CheckOptions throw.
+std::optional<Model> Fit(const RowSet& rows, std::int64_t k, const Options& options, const Interrupt& interrupt);
+
+}  // namespace segmentation

@@ -1,0 +1,197 @@
+#include "core/options.h"
+
+#include <array>
+#include <initializer_list>
+
+#include "core/json.h"
+
+namespace segmentation {
+namespace {
+
+constexpr const char* kKeys =
+    "distance, features, init, max_iter, min_size, n_init, on_null, quality, scale, seed, tol";
+
+template <typename Enum>
+struct Word {
+  Enum value;
+  const char* name;
+};
+
+// One table per option; the first name found is the one written back.
+constexpr std::array<Word<Init>, 3> kInits = {
+    {{Init::kPlusPlus, "k-means++"}, {Init::kRandom, "random"}, {Init::kExplicit, "explicit"}}};
+constexpr std::array<Word<Quality>, 3> kQualities = {
+    {{Quality::kFast, "fast"}, {Quality::kDefault, "default"}, {Quality::kBest, "best"}}};
+constexpr std::array<Word<Scale>, 4> kScales = {
+    {{Scale::kNone, "none"}, {Scale::kZscore, "zscore"}, {Scale::kMinmax, "minmax"}, {Scale::kRobust, "robust"}}};
+constexpr std::array<Word<Distance>, 2> kDistances = {{{Distance::kEuclidean, "euclidean"}, {Distance::kCosine, "cosine"}}};
+constexpr std::array<Word<OnNull>, 2> kOnNulls = {{{OnNull::kError, "error"}, {OnNull::kSkip, "skip"}}};
+
+template <typename Enum, std::size_t N>
+const char* NameIn(const std::array<Word<Enum>, N>& words, Enum value) {
+  for (const auto& word : words) {
+    if (word.value == value) return word.name;
+  }
+  return "";
+}
+
+[[noreturn]] void BadValue(const std::string& key, const std::string& got, const std::string& hint) {
+  throw Error(ErrorCode::kInvalidParameter, "invalid value for option \"" + key + "\"", "The value is " + got + ".", hint);
+}
+
+std::string Shown(const JsonValue& value) {
+  if (value.String() != nullptr) return "\"" + value.String()->substr(0, 60) + "\"";
+  if (!value.IsNumber()) return value.TypeName();
+  std::string text;
+  AppendJsonNumber(&text, value.Number());
+  return text;
+}
+
+template <typename Enum, std::size_t N>
+Enum ReadWord(const std::array<Word<Enum>, N>& words, const std::string& key, const JsonValue& value) {
+  std::string valid;
+  for (const auto& word : words) {
+    if (value.String() != nullptr && *value.String() == word.name) return word.value;
+    valid += (valid.empty() ? "\"" : ", \"") + std::string(word.name) + "\"";
+  }
+  BadValue(key, Shown(value), "Valid values are " + valid + ".");
+}
+
+std::int64_t ReadInteger(const std::string& key, const JsonValue& value, std::int64_t low, std::int64_t high) {
+  std::int64_t number = 0;
+  if (value.IsNumber() && value.Integer(&number) && number >= low && number <= high) return number;
+  BadValue(key, Shown(value), "Valid values are whole numbers from " + std::to_string(low) + " to " + std::to_string(high) + ".");
+}
+
+double ReadTolerance(const std::string& key, const JsonValue& value) {
+  if (value.IsNumber() && value.Number() >= 0) return value.Number();
+  BadValue(key, Shown(value), "Valid values are numbers from 0 on: a fraction of the mean variance of the columns.");
+}
+
+std::vector<std::string> ReadNames(const std::string& key, const JsonValue& value) {
+  std::vector<std::string> names;
+  constexpr const char* kHint = "Give an array of different, non-empty names, one for each feature.";
+  if (value.Array() == nullptr || value.Array()->empty()) BadValue(key, Shown(value), kHint);
+  for (const JsonValue& item : *value.Array()) {
+    if (item.String() == nullptr || item.String()->empty()) BadValue(key, "an array that holds " + Shown(item), kHint);
+    names.push_back(*item.String());
+  }
+  return names;
+}
+
+std::vector<std::vector<double>> ReadCentroids(const JsonArray& rows) {
+  std::vector<std::vector<double>> centroids;
+  constexpr const char* kHint = "Give an array of k centroids, each an array of numbers in the units of the features.";
+  for (const JsonValue& row : rows) {
+    if (row.Array() == nullptr || row.Array()->empty()) BadValue("init", "an array that holds " + Shown(row), kHint);
+    std::vector<double>& centroid = centroids.emplace_back();
+    for (const JsonValue& item : *row.Array()) {
+      if (!item.IsNumber()) BadValue("init", "an array that holds " + Shown(item), kHint);
+      centroid.push_back(item.Number());
+    }
+    if (centroid.size() != centroids.front().size()) BadValue("init", "an array of centroids of different lengths", kHint);
+  }
+  if (centroids.empty()) BadValue("init", "an empty array", kHint);
+  return centroids;
+}
+
+void ReadInit(const JsonValue& value, Options* options) {
+  if (value.Array() != nullptr) {
+    options->initial_centroids = ReadCentroids(*value.Array());
+    options->init = Init::kExplicit;
+    return;
+  }
+  if (value.String() == nullptr || *value.String() == Name(Init::kExplicit)) {
+    BadValue("init", Shown(value), "Valid values are \"k-means++\", \"random\", or an array of initial centroids.");
+  }
+  options->init = ReadWord(kInits, "init", value);
+}
+
+void ReadOption(const std::string& key, const JsonValue& value, Options* options) {
+  if (key == "init") {
+    ReadInit(value, options);
+  } else if (key == "n_init") {
+    options->n_init = static_cast<int>(ReadInteger(key, value, 1, 1000));
+  } else if (key == "max_iter") {
+    options->max_iter = static_cast<int>(ReadInteger(key, value, 1, 1000000));
+  } else if (key == "tol") {
+    options->tol = ReadTolerance(key, value);
+  } else if (key == "quality") {
+    options->quality = ReadWord(kQualities, key, value);
+  } else if (key == "seed") {
+    options->seed = ReadInteger(key, value, INT64_MIN, INT64_MAX);
+  } else if (key == "scale") {
+    options->scale = ReadWord(kScales, key, value);
+  } else if (key == "distance") {
+    options->distance = ReadWord(kDistances, key, value);
+  } else if (key == "on_null") {
+    options->on_null = ReadWord(kOnNulls, key, value);
+  } else if (key == "min_size") {
+    options->min_size = ReadInteger(key, value, 0, INT64_MAX);
+  } else if (key == "features") {
+    options->features = ReadNames(key, value);
+  } else if (key == "components" || key == "trim") {
+    throw Error(ErrorCode::kNotSupported, "option \"" + key + "\" is not supported by this version", {},
+                std::string("Valid options are ") + kKeys + ".");
+  } else {
+    throw Error(ErrorCode::kInvalidParameter, "unknown option \"" + key.substr(0, 60) + "\"", {},
+                std::string("Valid options are ") + kKeys + ".");
+  }
+}
+
+}  // namespace
+
+const char* Name(Init value) { return NameIn(kInits, value); }
+const char* Name(Quality value) { return NameIn(kQualities, value); }
+const char* Name(Scale value) { return NameIn(kScales, value); }
+const char* Name(Distance value) { return NameIn(kDistances, value); }
+const char* Name(OnNull value) { return NameIn(kOnNulls, value); }
+
+Options ParseOptions(std::string_view json) {
+  const JsonValue tree = ParseJson(json, ErrorCode::kInvalidParameter, "options");
+  if (tree.Object() == nullptr) {
+    throw Error(ErrorCode::kInvalidParameter, "options must be a JSON object", std::string("They are ") + tree.TypeName() + ".",
+                "For example: '{\"scale\": \"zscore\", \"seed\": 1}'.");
+  }
+  Options options;
+  for (const auto& [key, value] : *tree.Object()) ReadOption(key, value, &options);
+  for (std::size_t i = 0; i < options.features.size(); ++i) {
+    for (std::size_t j = 0; j < i; ++j) {
+      if (options.features[i] == options.features[j]) {
+        BadValue("features", "an array that holds \"" + options.features[i] + "\" twice",
+                 "Give an array of different, non-empty names, one for each feature.");
+      }
+    }
+  }
+  return options;
+}
+
+void CheckOptions(const Options& options, std::int64_t k, std::size_t dimensions) {
+  if (k < 1 || k > kMaxClusters) {
+    throw Error(ErrorCode::kInvalidParameter, "number of clusters is out of range", "k is " + std::to_string(k) + ".",
+                "Valid values are whole numbers from 1 to " + std::to_string(kMaxClusters) + ".");
+  }
+  if (options.init == Init::kExplicit && options.initial_centroids.size() != static_cast<std::size_t>(k)) {
+    throw Error(ErrorCode::kInvalidParameter, "number of initial centroids does not match k",
+                "k is " + std::to_string(k) + ", and option \"init\" gives " +
+                    std::to_string(options.initial_centroids.size()) + " centroids.");
+  }
+  if (dimensions == 0) return;
+  if (static_cast<std::size_t>(k) * dimensions > kMaxCentroidValues) {
+    throw Error(ErrorCode::kLimit, "too many centroid values",
+                std::to_string(k) + " clusters of " + std::to_string(dimensions) + " features are more than " +
+                    std::to_string(kMaxCentroidValues) + " values.");
+  }
+  if (!options.features.empty() && options.features.size() != dimensions) {
+    throw Error(ErrorCode::kDimensionMismatch, "number of feature names does not match the features",
+                "Option \"features\" gives " + std::to_string(options.features.size()) + " names, and a row has " +
+                    std::to_string(dimensions) + " features.");
+  }
+  if (options.init == Init::kExplicit && options.initial_centroids.front().size() != dimensions) {
+    throw Error(ErrorCode::kDimensionMismatch, "dimension of the initial centroids does not match the features",
+                "A centroid in option \"init\" has " + std::to_string(options.initial_centroids.front().size()) +
+                    " values, and a row has " + std::to_string(dimensions) + " features.");
+  }
+}
+
+}  // namespace segmentation

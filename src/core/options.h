@@ -1,0 +1,52 @@
+// What a training is asked for: the `options jsonb` of the SQL functions, read and checked.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace segmentation {
+
+enum class Init { kPlusPlus, kRandom, kExplicit };
+enum class Quality { kFast, kDefault, kBest };
+enum class Scale { kNone, kZscore, kMinmax, kRobust };
+enum class Distance { kEuclidean, kCosine };
+enum class OnNull { kError, kSkip };
+
+// The words that stand for them in SQL and in a model.
+const char* Name(Init value);
+const char* Name(Quality value);
+const char* Name(Scale value);
+const char* Name(Distance value);
+const char* Name(OnNull value);
+
+constexpr int kMaxClusters = 65536;
+constexpr std::size_t kMaxDimensions = 16384;
+// The largest k * dimensions: 32 MiB of centroids, about 80 MB as text.
+constexpr std::size_t kMaxCentroidValues = std::size_t{1} << 22;
+
+struct Options {
+  Init init = Init::kPlusPlus;
+  std::vector<std::vector<double>> initial_centroids;  // init = explicit: one per cluster, raw units
+  int n_init = 10;
+  int max_iter = 300;
+  double tol = 1e-4;  // as a fraction of the mean variance of the columns in model space
+  Quality quality = Quality::kDefault;
+  std::int64_t seed = 0;
+  Scale scale = Scale::kNone;
+  Distance distance = Distance::kEuclidean;
+  OnNull on_null = OnNull::kError;
+  std::int64_t min_size = 0;  // rows
+  std::vector<std::string> features;  // UTF-8; empty: none given
+};
+
+// Reads options from JSON text (UTF-8). Throws kInvalidParameter for an unknown key or a bad value, with the valid ones in
+// the hint, and kNotSupported for one that this version knows of but cannot do.
+Options ParseOptions(std::string_view json);
+
+// Throws kInvalidParameter unless 1 <= k <= kMaxClusters, and unless initial centroids, where given, are k of the right
+// dimension; kDimensionMismatch when the names given are not one per dimension. dimensions = 0: not known yet.
+void CheckOptions(const Options& options, std::int64_t k, std::size_t dimensions);
+
+}  // namespace segmentation

@@ -1,0 +1,44 @@
+// From raw rows to model space: the statistics of the columns, offset and scale, and the points.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "core/interrupt.h"
+#include "core/options.h"
+#include "core/rows.h"
+#include "core/tiles.h"
+
+namespace segmentation {
+
+// Moments of one column, weighted.
+struct ColumnStatistics {
+  double min = 0;
+  double max = 0;
+  double mean = 0;
+  double variance = 0;  // over the sum of the weights (population)
+  double skewness = 0;  // 0 where the variance is 0
+};
+
+struct Preprocessed {
+  Tiles points;                           // model space
+  std::vector<ColumnStatistics> columns;  // raw units
+  std::vector<double> offset;             // per column: z = (x - offset) / scale
+  std::vector<double> scale;
+  std::uint64_t without_direction = 0;    // rows of length 0 dropped under cosine distance
+};
+
+// Puts the rows in canonical order, finds offset and scale for options.scale (a column without spread gets scale 1) and
+// takes the rows to model space. Throws kNotFinite where the numbers are too large for a double's range, and
+// kInvalidParameter for a row of length 0 under cosine distance unless on_null is skip.
+Preprocessed Preprocess(const RowSet& rows, const Options& options, const Interrupt& interrupt);
+
+// Divides a point by its length. False when that is 0 or not finite.
+bool NormalizeDirection(double* point, std::size_t dimensions);
+
+// The q-quantile of values with frequencies, by linear interpolation between order statistics (Hyndman & Fan type 7, what
+// numpy does for weights of 1).
+// `sorted` is ascending; cumulative[i] is the weight of the first i + 1 values.
+double SortedQuantile(const std::vector<double>& sorted, const std::vector<double>& cumulative, double q);
+
+}  // namespace segmentation

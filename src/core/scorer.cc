@@ -1,0 +1,297 @@
+#include "core/scorer.h"
+
+#include <cmath>
+#include <cstring>
+#include <limits>
+
+#include "core/elementary.h"
+#include "core/preprocess.h"
+
+namespace segmentation {
+namespace {
+
+// Centroids lie in groups of this many, column by column, so that one row meets a group at a time; the distance to each is
+// still the sum over the columns in their order.
+constexpr std::size_t kGroup = 8;
+
+std::size_t Groups(std::size_t segments) { return (segments + kGroup - 1) / kGroup; }
+
+std::uint32_t Narrow(std::size_t value) {
+  if (value > UINT32_MAX) throw Error(ErrorCode::kLimit, "model is too large");
+  return static_cast<std::uint32_t>(value);
+}
+
+// Squared distances of a point to the centroids of one group.
+inline void GroupSquares(const double* point, const double* group, std::size_t dimensions, double* squares) {
+  double sum[kGroup] = {};
+  for (std::size_t j = 0; j < dimensions; ++j) {
+    for (std::size_t c = 0; c < kGroup; ++c) {
+      const double difference = point[j] - group[j * kGroup + c];
+      sum[c] += difference * difference;
+    }
+  }
+  std::memcpy(squares, sum, sizeof sum);
+}
+
+double ApplyTransform(Transform transform, double value) {
+  switch (transform) {
+    case Transform::kNone: return value;
+    case Transform::kLog1p: return Log1p(value);
+    case Transform::kAsinh: return Asinh(value);
+  }
+  return value;
+}
+
+// Grows the block part by part; a part is whole doubles.
+class BlockWriter {
+ public:
+  std::uint32_t Append(const void* data, std::size_t bytes) {
+    const std::size_t at = block_.size();
+    block_.resize(at + (bytes + sizeof(double) - 1) / sizeof(double));
+    if (bytes > 0) std::memcpy(block_.data() + at, data, bytes);
+    return Narrow(at);
+  }
+  std::uint32_t Append(const std::vector<double>& values) { return Append(values.data(), values.size() * sizeof(double)); }
+  std::vector<double>& block() { return block_; }
+
+ private:
+  std::vector<double> block_;
+};
+
+std::vector<double> GroupedCentroids(const Model& model) {
+  const std::size_t dimensions = model.Dimensions();
+  std::vector<double> grouped(Groups(model.segments.size()) * kGroup * dimensions,
+                              std::numeric_limits<double>::infinity());
+  for (std::size_t s = 0; s < model.segments.size(); ++s) {
+    for (std::size_t j = 0; j < dimensions; ++j) {
+      grouped[(s / kGroup * dimensions + j) * kGroup + s % kGroup] = model.centroids[s * dimensions + j];
+    }
+  }
+  return grouped;
+}
+
+}  // namespace
+
+std::vector<double> CompileScorer(const Model& model) {
+  BlockWriter writer;
+  Scorer::Header header{};
+  writer.Append(&header, sizeof header);
+  std::string texts;
+  const auto add_text = [&](const std::string& text) {
+    const Scorer::PackedText packed{Narrow(texts.size()), Narrow(text.size())};
+    texts += text;
+    return packed;
+  };
+  std::vector<Scorer::PackedInput> inputs;
+  bool plain = true;
+  for (const Input& input : model.inputs) {
+    Scorer::PackedInput packed{};
+    const auto name = add_text(input.name);
+    packed.name_at = name.at;
+    packed.name_bytes = name.bytes;
+    packed.categorical = input.categorical;
+    packed.transform = static_cast<std::uint8_t>(input.transform);
+    packed.unseen = static_cast<std::uint8_t>(input.unseen);
+    packed.clip_low = input.clip_low.value_or(-std::numeric_limits<double>::infinity());
+    packed.clip_high = input.clip_high.value_or(std::numeric_limits<double>::infinity());
+    packed.impute = input.impute.value_or(0);
+    packed.has_impute = input.categorical ? input.impute_level.has_value() : input.impute.has_value();
+    std::vector<Scorer::PackedText> levels;
+    packed.levels = Narrow(input.levels.size());
+    packed.impute_column = packed.levels;  // "other", unless it is a level
+    for (const std::string& level : input.levels) {
+      if (input.impute_level == level) packed.impute_column = Narrow(levels.size());
+      levels.push_back(add_text(level));
+    }
+    packed.level_at = writer.Append(levels.data(), levels.size() * sizeof levels[0]);
+    plain = plain && !input.categorical && input.transform == Transform::kNone && !input.clip_low && !input.clip_high &&
+            !input.impute;
+    header.has_categorical = header.has_categorical || input.categorical;
+    inputs.push_back(packed);
+  }
+  header.inputs = Narrow(model.inputs.size());
+  header.columns = Narrow(model.Columns());
+  header.dimensions = Narrow(model.Dimensions());
+  header.segments = Narrow(model.segments.size());
+  header.plain = plain;
+  header.identity = 1;
+  for (std::size_t j = 0; j < model.Columns(); ++j) {
+    if (model.offset[j] != 0 || model.scale[j] != 1) header.identity = 0;
+  }
+  header.cosine = model.distance == Distance::kCosine;
+  header.input_at = writer.Append(inputs.data(), inputs.size() * sizeof inputs[0]);
+  header.offset_at = writer.Append(model.offset);
+  header.scale_at = writer.Append(model.scale);
+  if (model.rotation) {
+    header.center_at = writer.Append(model.rotation->center);
+    header.axes_at = writer.Append(model.rotation->axes);
+  }
+  header.centroid_at = writer.Append(GroupedCentroids(model));
+  std::vector<Scorer::PackedSegment> segments;
+  for (const Segment& segment : model.segments) {
+    segments.push_back({segment.id, segment.weight > 0 ? segment.inertia / segment.weight : 0});
+  }
+  header.segment_at = writer.Append(segments.data(), segments.size() * sizeof segments[0]);
+  header.text_at = writer.Append(texts.data(), texts.size());
+  std::memcpy(writer.block().data(), &header, sizeof header);
+  return std::move(writer.block());
+}
+
+std::string_view Scorer::name(std::size_t input) const {
+  const PackedInput& packed = InputAt(input);
+  return Text(packed.name_at, packed.name_bytes);
+}
+
+std::int32_t Scorer::id(std::size_t segment) const {
+  return static_cast<std::int32_t>(reinterpret_cast<const PackedSegment*>(block_ + Head().segment_at)[segment].id);
+}
+
+double Scorer::mean_square(std::size_t segment) const {
+  return reinterpret_cast<const PackedSegment*>(block_ + Head().segment_at)[segment].mean_square;
+}
+
+bool Scorer::EncodeNumber(const PackedInput& input, double value, double* column) const {
+  if (!std::isfinite(value)) {
+    if (input.has_impute == 0) return false;
+    value = input.impute;
+  }
+  if (value < input.clip_low) value = input.clip_low;
+  if (value > input.clip_high) value = input.clip_high;
+  *column = ApplyTransform(static_cast<Transform>(input.transform), value);
+  return true;
+}
+
+bool Scorer::EncodeLevel(const PackedInput& input, const RawValue& value, double* columns) const {
+  const auto unseen = static_cast<Unseen>(input.unseen);
+  const std::size_t width = input.levels + (unseen == Unseen::kOther ? 1u : 0u);
+  for (std::size_t i = 0; i < width; ++i) columns[i] = 0;
+  if (value.missing) {
+    if (input.has_impute == 0) return false;
+    columns[input.impute_column] = 1;
+    return true;
+  }
+  const auto* levels = reinterpret_cast<const PackedText*>(block_ + input.level_at);
+  std::size_t low = 0;
+  std::size_t high = input.levels;
+  while (low < high) {
+    const std::size_t middle = (low + high) / 2;
+    const int order = Text(levels[middle].at, levels[middle].bytes).compare(value.text);
+    if (order == 0) {
+      columns[middle] = 1;
+      return true;
+    }
+    (order < 0 ? low : high) = order < 0 ? middle + 1 : middle;
+  }
+  if (unseen == Unseen::kOther) columns[input.levels] = 1;
+  return unseen != Unseen::kNull;
+}
+
+const double* Scorer::Finish(double* scratch) const {
+  const Header& header = Head();
+  double* point = scratch;
+  if (header.identity == 0) {
+    const double* offset = block_ + header.offset_at;
+    const double* scale = block_ + header.scale_at;
+    for (std::size_t j = 0; j < header.columns; ++j) scratch[j] = (scratch[j] - offset[j]) / scale[j];
+  }
+  if (header.axes_at != 0) {
+    const double* center = block_ + header.center_at;
+    const double* axis = block_ + header.axes_at;
+    point = scratch + header.columns;
+    for (std::size_t q = 0; q < header.dimensions; ++q, axis += header.columns) {
+      double sum = 0;
+      for (std::size_t j = 0; j < header.columns; ++j) sum += axis[j] * (scratch[j] - center[j]);
+      point[q] = sum;
+    }
+  }
+  if (header.cosine != 0) {
+    if (point == scratch) {
+      point = scratch + header.columns;
+      std::memcpy(point, scratch, header.columns * sizeof(double));
+    }
+    if (!NormalizeDirection(point, header.dimensions)) return nullptr;
+  }
+  double check = 0;  // NaN or infinite as soon as one coordinate is
+  for (std::size_t j = 0; j < header.dimensions; ++j) check += point[j] * 0;
+  return check == 0 ? point : nullptr;
+}
+
+const double* Scorer::ToModelSpace(const double* values, double* scratch) const {
+  const Header& header = Head();
+  if (header.plain != 0) {
+    std::memcpy(scratch, values, header.columns * sizeof(double));
+  } else {
+    for (std::size_t i = 0; i < header.inputs; ++i) {
+      if (!EncodeNumber(InputAt(i), values[i], scratch + i)) return nullptr;
+    }
+  }
+  return Finish(scratch);
+}
+
+const double* Scorer::ToModelSpace(const RawValue* values, double* scratch) const {
+  double* column = scratch;
+  for (std::size_t i = 0; i < inputs(); ++i) {
+    const PackedInput& input = InputAt(i);
+    if (input.categorical != 0) {
+      if (!EncodeLevel(input, values[i], column)) return nullptr;
+      column += input.levels + (static_cast<Unseen>(input.unseen) == Unseen::kOther ? 1u : 0u);
+    } else {
+      const double number = values[i].missing ? std::numeric_limits<double>::quiet_NaN() : values[i].number;
+      if (!EncodeNumber(input, number, column)) return nullptr;
+      ++column;
+    }
+  }
+  return Finish(scratch);
+}
+
+Neighbor Scorer::Nearest(const double* point) const {
+  const Header& header = Head();
+  const double* group = block_ + header.centroid_at;
+  double best = std::numeric_limits<double>::infinity();
+  std::size_t best_index = 0;
+  for (std::size_t first = 0; first < header.segments; first += kGroup, group += kGroup * header.dimensions) {
+    double squares[kGroup];
+    GroupSquares(point, group, header.dimensions, squares);
+    for (std::size_t c = 0; c < kGroup; ++c) {
+      const bool closer = squares[c] < best;
+      best = closer ? squares[c] : best;
+      best_index = closer ? first + c : best_index;
+    }
+  }
+  return {id(best_index), static_cast<std::uint32_t>(best_index), best};
+}
+
+void Scorer::NearestTwo(const double* point, Neighbor* first, Neighbor* second) const {
+  first->square = second->square = std::numeric_limits<double>::infinity();
+  first->index = second->index = 0;
+  const Header& header = Head();
+  const double* group = block_ + header.centroid_at;
+  for (std::size_t at = 0; at < header.segments; at += kGroup, group += kGroup * header.dimensions) {
+    double squares[kGroup];
+    GroupSquares(point, group, header.dimensions, squares);
+    for (std::size_t c = 0; c < kGroup; ++c) {
+      if (squares[c] < first->square) {
+        *second = *first;
+        first->square = squares[c];
+        first->index = static_cast<std::uint32_t>(at + c);
+      } else if (squares[c] < second->square) {
+        second->square = squares[c];
+        second->index = static_cast<std::uint32_t>(at + c);
+      }
+    }
+  }
+  first->segment = id(first->index);
+  second->segment = id(second->index);
+}
+
+void Scorer::SquaredDistances(const double* point, double* squares) const {
+  const Header& header = Head();
+  const double* group = block_ + header.centroid_at;
+  for (std::size_t first = 0; first < header.segments; first += kGroup, group += kGroup * header.dimensions) {
+    double part[kGroup];
+    GroupSquares(point, group, header.dimensions, part);
+    for (std::size_t c = 0; c < kGroup && first + c < header.segments; ++c) squares[first + c] = part[c];
+  }
+}
+
+}  // namespace segmentation

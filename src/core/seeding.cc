@@ -1,0 +1,157 @@
+#include "core/seeding.h"
+
+#include <algorithm>
+#include <iterator>
+#include <unordered_map>
+
+#include "core/distance_tile.h"
+#include "core/random.h"
+#include "core/reduce.h"
+
+namespace segmentation {
+namespace {
+
+// Draws rows with probability proportional to a mass per row, given the masses of the blocks.
+class MassSampler {
+ public:
+  explicit MassSampler(const Tiles& points) : points_(points), nearest_(points.tile_count() * kTileRows, 1.0) {}
+
+  double* Nearest(std::size_t tile) { return nearest_.data() + tile * kTileRows; }
+  const double* Nearest(std::size_t tile) const { return nearest_.data() + tile * kTileRows; }
+
+  // Sums the masses (weight * nearest squared distance) of every block.
+  void Refresh(const Interrupt& interrupt) {
+    block_mass_.clear();
+    total_ = 0;
+    for (std::size_t first = 0; first < points_.tile_count(); first += kBlockTiles) {
+      interrupt.Poll();
+      double mass = 0;
+      for (std::size_t tile = first; tile < std::min(first + kBlockTiles, points_.tile_count()); ++tile) {
+        mass += TileMass(tile);
+      }
+      block_mass_.push_back(mass);
+      total_ += mass;
+    }
+  }
+  double total() const { return total_; }
+
+  // The row at which the running sum of the masses passes fraction * total.
+  std::size_t Draw(double fraction) const {
+    double left = fraction * total_;
+    std::size_t block = 0;
+    while (block + 1 < block_mass_.size() && left >= block_mass_[block]) left -= block_mass_[block++];
+    std::size_t last_with_mass = 0;
+    const std::size_t end = std::min((block + 1) * kBlockRows, points_.rows());
+    for (std::size_t row = block * kBlockRows; row < end; ++row) {
+      const double mass = points_.Weight(row) * nearest_[row];
+      if (mass <= 0) continue;
+      if (left < mass) return row;
+      left -= mass;
+      last_with_mass = row;
+    }
+    return last_with_mass;  // rounding carried us past the end
+  }
+
+ private:
+  double TileMass(std::size_t tile) const {
+    double mass[kTileRows];
+    const double* weights = points_.Weights(tile);
+    for (std::size_t r = 0; r < kTileRows; ++r) mass[r] = Weighted(weights[r], Nearest(tile)[r]);
+    return FoldTile(mass);
+  }
+
+  const Tiles& points_;
+  AlignedDoubles nearest_;  // squared distance to the nearest centroid so far; 1 before the first
+  std::vector<double> block_mass_;
+  double total_ = 0;
+};
+
+// The potential (weighted sum of squared distances to the nearest centroid) after each candidate were added.
+std::vector<double> PotentialsWith(const Tiles& points, const MassSampler& sampler, const std::vector<double>& candidates,
+                                   std::size_t count, bool first, const Interrupt& interrupt) {
+  const std::size_t dimensions = points.dimensions();
+  return SumOverTiles(points.tile_count(), count, interrupt, [&](std::size_t tile, double* sums) {
+    const double* nearest = sampler.Nearest(tile);
+    const double* weights = points.Weights(tile);
+    for (std::size_t c = 0; c < count; ++c) {
+      double distance[kTileRows];
+      DistanceInTile(points.Tile(tile), dimensions, candidates.data() + c * dimensions, distance);
+      for (std::size_t r = 0; r < kTileRows; ++r) {
+        distance[r] = Weighted(weights[r], first || distance[r] < nearest[r] ? distance[r] : nearest[r]);
+      }
+      sums[c] += FoldTile(distance);
+    }
+  });
+}
+
+void TakeCentroid(const Tiles& points, const double* centroid, bool first, MassSampler* sampler, const Interrupt& interrupt) {
+  for (std::size_t tile = 0; tile < points.tile_count(); ++tile) {
+    if (tile % kBlockTiles == 0) interrupt.Poll();
+    double distance[kTileRows];
+    DistanceInTile(points.Tile(tile), points.dimensions(), centroid, distance);
+    double* nearest = sampler->Nearest(tile);
+    for (std::size_t r = 0; r < kTileRows; ++r) nearest[r] = first || distance[r] < nearest[r] ? distance[r] : nearest[r];
+  }
+  sampler->Refresh(interrupt);
+}
+
+std::vector<double> PlusPlus(const Tiles& points, std::size_t k, const CounterRandom& random, const Interrupt& interrupt) {
+  const std::size_t dimensions = points.dimensions();
+  std::vector<double> centroids;
+  MassSampler sampler(points);
+  sampler.Refresh(interrupt);  // mass = weight: the first centroid is a row drawn by weight
+  for (std::size_t chosen = 0; chosen < k && sampler.total() > 0; ++chosen) {
+    const bool first = chosen == 0;
+    const std::size_t count = first ? 1 : GreedyCandidates(k);
+    std::vector<double> candidates(count * dimensions);
+    for (std::size_t c = 0; c < count; ++c) {
+      const std::size_t row = sampler.Draw(random.Uniform(static_cast<std::uint32_t>(chosen), c));
+      points.CopyRow(row, candidates.data() + c * dimensions);
+    }
+    std::size_t best = 0;
+    if (count > 1) {
+      const auto potentials = PotentialsWith(points, sampler, candidates, count, first, interrupt);
+      best = static_cast<std::size_t>(std::min_element(potentials.begin(), potentials.end()) - potentials.begin());
+    }
+    const double* centroid = candidates.data() + best * dimensions;
+    centroids.insert(centroids.end(), centroid, centroid + dimensions);
+    TakeCentroid(points, centroid, first, &sampler, interrupt);
+  }
+  return centroids;
+}
+
+// The first k of a random permutation (Fisher & Yates); only the positions that were moved are kept.
+std::vector<double> RandomRows(const Tiles& points, std::size_t k, const CounterRandom& random) {
+  const std::size_t n = points.rows();
+  const std::size_t count = std::min(k, n);
+  std::vector<double> centroids(count * points.dimensions());
+  std::unordered_map<std::size_t, std::size_t> moved;
+  const auto standing_at = [&](std::size_t position) {
+    const auto found = moved.find(position);
+    return found == moved.end() ? position : found->second;
+  };
+  for (std::size_t i = 0; i < count; ++i) {
+    const auto other = i + static_cast<std::size_t>(random.Bits(0, i) % (n - i));
+    points.CopyRow(standing_at(other), centroids.data() + i * points.dimensions());
+    moved[other] = standing_at(i);
+  }
+  return centroids;
+}
+
+}  // namespace
+
+std::size_t GreedyCandidates(std::size_t k) {
+  // e^1 .. e^12, rounded up to the next whole number: k >= e^i exactly when k >= this.
+  constexpr std::size_t kPowers[] = {3, 8, 21, 55, 149, 404, 1097, 2981, 8104, 22027, 59875, 162755};
+  std::size_t floor_of_log = 0;
+  while (floor_of_log < std::size(kPowers) && k >= kPowers[floor_of_log]) ++floor_of_log;
+  return 2 + floor_of_log;
+}
+
+std::vector<double> Seed(const Tiles& points, std::size_t k, Init init, std::uint64_t seed, std::uint32_t restart,
+                         const Interrupt& interrupt) {
+  const CounterRandom random(seed, restart);
+  return init == Init::kRandom ? RandomRows(points, k, random) : PlusPlus(points, k, random, interrupt);
+}
+
+}  // namespace segmentation

@@ -1,0 +1,81 @@
+// Rows in the shape that the kernels like: tiles of 64 rows, column by column, in one piece of aligned memory.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <new>
+#include <vector>
+
+namespace segmentation {
+
+constexpr std::size_t kTileRows = 64;
+// Reductions go over blocks of so many rows, and over the blocks in a fixed tree (reduce.h), whoever computes them.
+constexpr std::size_t kBlockTiles = 64;
+constexpr std::size_t kBlockRows = kTileRows * kBlockTiles;
+
+template <typename T>
+struct CacheLineAllocator {
+  using value_type = T;
+  static constexpr std::align_val_t kAlignment{64};
+  CacheLineAllocator() = default;
+  template <typename U>
+  explicit CacheLineAllocator(const CacheLineAllocator<U>&) {}
+  T* allocate(std::size_t count) {
+    if (count > SIZE_MAX / sizeof(T)) throw std::bad_array_new_length();
+    return static_cast<T*>(::operator new(count * sizeof(T), kAlignment));
+  }
+  void deallocate(T* pointer, std::size_t) noexcept { ::operator delete(pointer, kAlignment); }
+  friend bool operator==(const CacheLineAllocator&, const CacheLineAllocator&) { return true; }
+};
+using AlignedDoubles = std::vector<double, CacheLineAllocator<double>>;
+
+// `rows` points of `dimensions` doubles, with weights or each of weight 1. Rows beyond the last, which fill up its tile,
+// have weight 0 and coordinates 0.
+class Tiles {
+ public:
+  Tiles(std::size_t rows, std::size_t dimensions, bool weighted)
+      : rows_(rows), dimensions_(dimensions), values_(TileCount(rows) * kTileRows * dimensions) {
+    if (weighted) weights_.resize(TileCount(rows) * kTileRows);
+    for (std::size_t i = 0; i < rows % kTileRows; ++i) last_weights_[i] = 1;
+    ones_.fill(1);
+  }
+
+  std::size_t rows() const { return rows_; }
+  std::size_t dimensions() const { return dimensions_; }
+  bool weighted() const { return !weights_.empty(); }
+  std::size_t tile_count() const { return TileCount(rows_); }
+  // Rows of the tile that are real.
+  std::size_t RowsIn(std::size_t tile) const { return tile + 1 < tile_count() ? kTileRows : rows_ - tile * kTileRows; }
+
+  // Coordinate j of row r of the tile is at [j * kTileRows + r].
+  const double* Tile(std::size_t tile) const { return values_.data() + tile * kTileRows * dimensions_; }
+  double* Tile(std::size_t tile) { return values_.data() + tile * kTileRows * dimensions_; }
+  // kTileRows weights.
+  const double* Weights(std::size_t tile) const {
+    if (weighted()) return weights_.data() + tile * kTileRows;
+    return RowsIn(tile) == kTileRows ? ones_.data() : last_weights_.data();
+  }
+  void SetWeight(std::size_t row, double weight) { weights_[row] = weight; }
+  double Weight(std::size_t row) const { return weighted() ? weights_[row] : 1; }
+
+  double& At(std::size_t row, std::size_t column) { return Tile(row / kTileRows)[column * kTileRows + row % kTileRows]; }
+  double At(std::size_t row, std::size_t column) const {
+    return Tile(row / kTileRows)[column * kTileRows + row % kTileRows];
+  }
+  void CopyRow(std::size_t row, double* to) const {
+    for (std::size_t j = 0; j < dimensions_; ++j) to[j] = At(row, j);
+  }
+
+ private:
+  static std::size_t TileCount(std::size_t rows) { return (rows + kTileRows - 1) / kTileRows; }
+
+  std::size_t rows_;
+  std::size_t dimensions_;
+  AlignedDoubles values_;
+  AlignedDoubles weights_;
+  std::array<double, kTileRows> ones_;
+  std::array<double, kTileRows> last_weights_{};
+};
+
+}  // namespace segmentation

@@ -1,0 +1,183 @@
+// kmeans_evaluate(model, features [, weight]): how well a model fits any rows.
+//
+// The state is a float8[], so that it can be sent and stored like any value:
+//   [0] layout (1)  [1] segments k  [2] dimensions d  [3] rows without a score  [4] 53 bits of the model's fingerprint
+//   then per segment 5 sums (rows, weight, distance, inertia, silhouette; core/metrics.h) and d shifts,
+//   then the k * d values of the centroids.
+#include <cmath>
+#include <cstring>
+#include <vector>
+
+#include "core/metrics.h"
+#include "pg/result_rows.h"
+#include "pg/row_arg.h"
+
+namespace segmentation {
+namespace {
+
+constexpr double kLayout = 1;
+constexpr std::size_t kHead = 5;
+constexpr std::size_t kSums = 5;
+
+double* Numbers(ArrayType* state) { return reinterpret_cast<double*>(ARR_DATA_PTR(state)); }
+
+// A view of the numbers of a state.
+struct EvaluationState {
+  double* at;
+  std::size_t segments() const { return static_cast<std::size_t>(at[1]); }
+  std::size_t dimensions() const { return static_cast<std::size_t>(at[2]); }
+  std::size_t stride() const { return kSums + dimensions(); }
+  double* Segment(std::size_t s) const { return at + kHead + s * stride(); }
+  double* Centroids() const { return at + kHead + segments() * stride(); }
+  std::size_t size() const { return kHead + segments() * (stride() + dimensions()); }
+};
+
+// As many bits as a double holds exactly.
+double ModelMark(const CachedModel* model) { return static_cast<double>(model->fingerprint.words[0] >> 11); }
+
+ArrayType* NewState(const CachedModel* model, const struct varlena* value, MemoryContext context) {
+  const std::size_t segments = model->scorer().segments();
+  const std::size_t dimensions = model->scorer().dimensions();
+  const std::size_t size = kHead + segments * (kSums + 2 * dimensions);
+  const std::size_t bytes = ARR_OVERHEAD_NONULLS(1) + size * sizeof(double);
+  if (!AllocSizeIsValid(bytes)) ereport(ERROR, (errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED), errmsg("model is too large to evaluate")));
+  auto* array = static_cast<ArrayType*>(MemoryContextAllocZero(context, bytes));
+  SET_VARSIZE(array, bytes);
+  array->ndim = 1;
+  array->elemtype = FLOAT8OID;
+  ARR_DIMS(array)[0] = static_cast<int>(size);
+  ARR_LBOUND(array)[0] = 1;
+  const EvaluationState state{Numbers(array)};
+  state.at[0] = kLayout;
+  state.at[1] = static_cast<double>(segments);
+  state.at[2] = static_cast<double>(dimensions);
+  state.at[4] = ModelMark(model);
+  CallCore([&] {
+    const Model parsed = ReadModelValue(value);
+    std::memcpy(state.Centroids(), parsed.centroids.data(), parsed.centroids.size() * sizeof(double));
+  });
+  return array;
+}
+
+EvaluationState StateOf(ArrayType* array) {
+  const EvaluationState state{Numbers(array)};
+  const auto size = ARR_NDIM(array) == 1 ? static_cast<std::size_t>(ARR_DIMS(array)[0]) : 0;
+  if (size < kHead || ARR_HASNULL(array) || state.at[0] != kLayout || !(state.at[1] >= 1 && state.at[1] <= kMaxClusters) ||
+      !(state.at[2] >= 1 && state.at[2] <= kMaxCentroidValues) || state.size() != size) {
+    ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("invalid state of kmeans_evaluate")));
+  }
+  return state;
+}
+
+MemoryContext AggregateContext(FunctionCallInfo fcinfo) {
+  MemoryContext context;
+  if (AggCheckCallContext(fcinfo, &context) == 0) {
+    ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED), errmsg("kmeans_evaluate is called outside an aggregate")));
+  }
+  return context;
+}
+
+double ReadWeight(FunctionCallInfo fcinfo) {
+  if (PG_NARGS() <= 3) return 1;
+  if (PG_ARGISNULL(3)) ereport(ERROR, (errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED), errmsg("weight must not be null")));
+  const double weight = PG_GETARG_FLOAT8(3);
+  if (!std::isfinite(weight)) ereport(ERROR, (errcode(ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE), errmsg("weight must be finite")));
+  if (weight < 0) ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("weight must not be negative")));
+  return weight;
+}
+
+void AddPoint(const EvaluationState& state, const Scorer& scorer, const double* point, double weight) {
+  Neighbor own;
+  Neighbor other;
+  scorer.NearestTwo(point, &own, &other);
+  if (!std::isfinite(own.square)) {
+    state.at[3] += 1;
+    return;
+  }
+  double* sums = state.Segment(own.index);
+  sums[0] += 1;
+  sums[1] += weight;
+  sums[2] += weight * std::sqrt(own.square);
+  sums[3] += weight * own.square;
+  sums[4] += weight * CentroidSilhouette(own.square, other.square);
+  const double* centroid = state.Centroids() + own.index * state.dimensions();
+  for (std::size_t j = 0; j < state.dimensions(); ++j) sums[kSums + j] += weight * (point[j] - centroid[j]);
+}
+
+}  // namespace
+
+// (state, model, features [, weight])
+SEGMENTATION_FUNCTION(kmeans_evaluate_accum) {
+  MemoryContext context = AggregateContext(fcinfo);
+  ArrayType* array = PG_ARGISNULL(0) ? nullptr : PG_GETARG_ARRAYTYPE_P(0);
+  if (PG_ARGISNULL(1) || PG_ARGISNULL(2)) {
+    if (array == nullptr) PG_RETURN_NULL();
+    PG_RETURN_POINTER(array);
+  }
+  CachedModel* model = CachedModelOf(fcinfo, 1);
+  const double weight = ReadWeight(fcinfo);
+  if (array == nullptr) {
+    const auto* value = reinterpret_cast<struct varlena*>(PG_DETOAST_DATUM_PACKED(PG_GETARG_DATUM(1)));
+    array = NewState(model, value, context);
+  }
+  const EvaluationState state{Numbers(array)};
+  if (state.at[4] != ModelMark(model)) {
+    ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("model must be the same for all rows")));
+  }
+  const double* point = ReadPoint(fcinfo, model, ArgumentKind::kArray, 2);
+  if (point == nullptr) {
+    state.at[3] += 1;
+  } else if (weight > 0) {
+    AddPoint(state, model->scorer(), point, weight);
+  }
+  PG_RETURN_POINTER(array);
+}
+
+SEGMENTATION_FUNCTION(kmeans_evaluate_combine) {
+  MemoryContext context = AggregateContext(fcinfo);
+  ArrayType* first = PG_ARGISNULL(0) ? nullptr : PG_GETARG_ARRAYTYPE_P(0);
+  if (PG_ARGISNULL(1)) {
+    if (first == nullptr) PG_RETURN_NULL();
+    PG_RETURN_POINTER(first);
+  }
+  ArrayType* second = PG_GETARG_ARRAYTYPE_P(1);
+  const EvaluationState from = StateOf(second);
+  if (first == nullptr) {
+    first = static_cast<ArrayType*>(MemoryContextAlloc(context, VARSIZE(second)));
+    memcpy(first, second, VARSIZE(second));
+    PG_RETURN_POINTER(first);
+  }
+  const EvaluationState to = StateOf(first);
+  if (to.size() != from.size() || to.segments() != from.segments() || to.at[4] != from.at[4]) {
+    ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("model must be the same for all rows")));
+  }
+  to.at[3] += from.at[3];
+  for (double *a = to.Segment(0), *b = from.Segment(0); a < to.Centroids(); ++a, ++b) *a += *b;
+  PG_RETURN_POINTER(first);
+}
+
+SEGMENTATION_FUNCTION(kmeans_evaluate_final) {
+  AggregateContext(fcinfo);
+  if (PG_ARGISNULL(0)) PG_RETURN_NULL();
+  const EvaluationState state = StateOf(PG_GETARG_ARRAYTYPE_P(0));
+  Evaluation result;
+  CallCore([&] {
+    std::vector<ClusterSums> clusters;
+    for (std::size_t s = 0; s < state.segments(); ++s) {
+      const double* sums = state.Segment(s);
+      clusters.push_back({sums[0], sums[1], sums[2], sums[3], sums[4],
+                          std::vector<double>(sums + kSums, sums + state.stride())});
+    }
+    const std::vector<double> centroids(state.Centroids(), state.Centroids() + state.segments() * state.dimensions());
+    result = Evaluate(clusters, centroids, state.dimensions());
+  });
+  const bool empty = !(result.weight > 0);
+  bool nulls[8] = {false, false, false, empty, empty, false, false, false};
+  Datum values[8] = {Int64GetDatum(static_cast<int64>(result.rows)), Int64GetDatum(static_cast<int64>(state.at[3])),
+                     Float8GetDatum(result.weight), Float8GetDatum(result.metrics.inertia),
+                     Float8GetDatum(result.metrics.mean_distance), FloatOrNull(result.metrics.silhouette, &nulls[5]),
+                     FloatOrNull(result.metrics.calinski_harabasz, &nulls[6]), FloatOrNull(result.metrics.davies_bouldin, &nulls[7])};
+  PG_RETURN_DATUM(ResultRow(fcinfo, values, nulls));
+}
+
+}  // namespace segmentation

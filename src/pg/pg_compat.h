@@ -1,0 +1,29 @@
+// Differences between PostgreSQL 14 and 18, so that no other file asks for a version.
+#pragma once
+
+#include "pg/pg_includes.h"
+
+#if PG_VERSION_NUM < 150000
+#define MarkGUCPrefixReserved(prefix) EmitWarningsOnPlaceholders(prefix)
+#endif
+
+namespace segmentation {
+
+// Base64 of bytes; the result's length, or -1. The server's functions take unsigned bytes from 18 on.
+inline int EncodeBase64(const char* from, int length, char* to, int room) {
+#if PG_VERSION_NUM >= 180000
+  return pg_b64_encode(reinterpret_cast<const uint8*>(from), length, to, room);
+#else
+  return pg_b64_encode(from, length, to, room);
+#endif
+}
+
+inline int DecodeBase64(const char* from, int length, char* to, int room) {
+#if PG_VERSION_NUM >= 180000
+  return pg_b64_decode(from, length, reinterpret_cast<uint8*>(to), room);
+#else
+  return pg_b64_decode(from, length, to, room);
+#endif
+}
+
+}  // namespace segmentation

@@ -1,0 +1,119 @@
+#include "pg/scorer_cache.h"
+
+#include <cstring>
+
+namespace segmentation {
+namespace {
+
+constexpr int kMaxModels = 64;
+
+struct ModelCache {
+  MemoryContext context;  // the call site's
+  std::uint64_t clock;
+  int count;
+  CachedModel* last;
+  CachedModel* models[kMaxModels];
+};
+
+ModelCache* CacheOf(FunctionCallInfo fcinfo) {
+  auto* cache = static_cast<ModelCache*>(fcinfo->flinfo->fn_extra);
+  if (cache == nullptr) {
+    cache = static_cast<ModelCache*>(MemoryContextAllocZero(fcinfo->flinfo->fn_mcxt, sizeof(ModelCache)));
+    cache->context = fcinfo->flinfo->fn_mcxt;
+    fcinfo->flinfo->fn_extra = cache;
+  }
+  return cache;
+}
+
+// What tells a model from another; in `key`, which has room for sizeof(CachedModel::key). Returns its length.
+std::size_t MakeKey(struct varlena* value, char* key) {
+  if (VARATT_IS_EXTERNAL_ONDISK(value)) {
+    // A toast pointer means the same value for as long as the statement's snapshot protects it.
+    const TimestampTz statement = GetCurrentStatementStartTimestamp();
+    const std::size_t bytes = VARSIZE_EXTERNAL(value);
+    key[0] = 'T';
+    memcpy(key + 1, value, bytes);
+    memcpy(key + 1 + bytes, &statement, sizeof statement);
+    return 1 + bytes + sizeof statement;
+  }
+  const std::uint64_t size = toast_raw_datum_size(PointerGetDatum(value)) - VARHDRSZ;
+  const char* prefix;
+  if (VARATT_IS_EXTENDED(value) && !VARATT_IS_SHORT(value)) {
+    prefix = VARDATA_ANY(PG_DETOAST_DATUM_SLICE(PointerGetDatum(value), 0, kModelPrefixBytes));
+  } else {
+    prefix = VARDATA_ANY(value);
+  }
+  key[0] = 'F';
+  memcpy(key + 1, prefix, kModelPrefixBytes);
+  memcpy(key + 1 + kModelPrefixBytes, &size, sizeof size);
+  return 1 + kModelPrefixBytes + sizeof size;
+}
+
+CachedModel* Find(const ModelCache* cache, const char* key, std::size_t bytes) {
+  for (int i = 0; i < cache->count; ++i) {
+    CachedModel* model = cache->models[i];
+    if (model->key_bytes == bytes && memcmp(model->key, key, bytes) == 0) return model;
+  }
+  return nullptr;
+}
+
+// Parses and compiles a model, in a context of its own.
+CachedModel* Load(ModelCache* cache, struct varlena* value, const char* key, std::size_t bytes) {
+  // Below the current context until all has gone well, so that an error leaves nothing behind.
+  MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "kmeans model", ALLOCSET_SMALL_SIZES);
+  MemoryContext outer = MemoryContextSwitchTo(context);
+  auto* model = static_cast<CachedModel*>(palloc0(sizeof(CachedModel)));
+  model->context = context;
+  memcpy(model->key, key, bytes);
+  model->key_bytes = bytes;
+  MemoryContextSwitchTo(outer);
+  auto* detoasted = reinterpret_cast<struct varlena*>(PG_DETOAST_DATUM_PACKED(PointerGetDatum(value)));
+  MemoryContextSwitchTo(context);
+  model->fingerprint = ModelFingerprint(detoasted);
+  CallCore([&] {
+    const std::vector<double> block = CompileScorer(ReadModelValue(detoasted));
+    auto* copy = static_cast<double*>(Allocate(block.size() * sizeof(double)));
+    std::memcpy(copy, block.data(), block.size() * sizeof(double));
+    model->block = copy;
+  });
+  model->scratch = static_cast<double*>(palloc(model->scorer().scratch() * sizeof(double)));
+  model->values = static_cast<double*>(palloc(model->scorer().inputs() * sizeof(double)));
+  MemoryContextSwitchTo(outer);
+  MemoryContextSetParent(context, cache->context);
+  return model;
+}
+
+// A place for one more model: a free one, or that of the model used longest ago.
+CachedModel** PlaceFor(ModelCache* cache) {
+  if (cache->count < kMaxModels) return &cache->models[cache->count++];
+  CachedModel** oldest = &cache->models[0];
+  for (CachedModel*& model : cache->models) {
+    if (model->last_used < (*oldest)->last_used) oldest = &model;
+  }
+  if (cache->last == *oldest) cache->last = nullptr;
+  MemoryContextDelete((*oldest)->context);
+  return oldest;
+}
+
+}  // namespace
+
+CachedModel* CachedModelOf(FunctionCallInfo fcinfo, int argument) {
+  ModelCache* cache = CacheOf(fcinfo);
+  auto* value = reinterpret_cast<struct varlena*>(PG_GETARG_POINTER(argument));
+  char key[sizeof(CachedModel::key)];
+  const std::size_t bytes = MakeKey(value, key);
+  CachedModel* model = cache->last;
+  if (model == nullptr || model->key_bytes != bytes || memcmp(model->key, key, bytes) != 0) {
+    model = Find(cache, key, bytes);
+    if (model == nullptr) {
+      model = Load(cache, value, key, bytes);
+      CachedModel** place = PlaceFor(cache);
+      *place = model;
+    }
+    cache->last = model;
+  }
+  model->last_used = ++cache->clock;
+  return model;
+}
+
+}  // namespace segmentation

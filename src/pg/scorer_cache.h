@@ -1,0 +1,34 @@
+// Models made ready for scoring, kept over the calls of one call site: parsed once, recognised again without being read.
+#pragma once
+
+#include "core/scorer.h"
+#include "pg/boundary.h"
+#include "pg/model_type.h"
+
+namespace segmentation {
+
+struct RowBinding;  // row_arg.h
+
+// One model at one call site. Lives in a memory context of its own, which goes with it.
+struct CachedModel {
+  MemoryContext context;
+  const double* block;      // for Scorer
+  double* scratch;          // Scorer::scratch() doubles
+  double* values;           // one per input
+  // The raw values of the row read last, for as long as its arguments live: numbers, or RawValues where there are categoricals.
+  const double* numbers;
+  const RawValue* mixed;
+  RowBinding* binding;      // how rows of one type are read; nullptr until one came
+  Fingerprint fingerprint;  // of the model's text
+  std::uint64_t last_used;
+  std::size_t key_bytes;
+  char key[40];
+
+  Scorer scorer() const { return Scorer(block); }
+};
+
+// The model of argument `argument`. Models are recognised by fingerprint and size, or by their toast pointer within one
+// statement; several are kept, so that a query that joins several models parses each once.
+CachedModel* CachedModelOf(FunctionCallInfo fcinfo, int argument);
+
+}  // namespace segmentation

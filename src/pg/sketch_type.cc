@@ -1,0 +1,67 @@
+// The type kmeans_sketch: text (base64 of the flat form), binary.
+#include <cstring>
+
+#include "pg/sketch_state.h"
+// after the core
+#include "pg/pg_compat.h"
+
+namespace segmentation {
+namespace {
+
+// Checks bytes that came from outside, in place.
+void Validate(const char* bytes, std::size_t length, ErrorCode code) {
+  CallCore([&] {
+    const SketchView view = ReadSketch({bytes, length}, code);
+    if (view.header.has_fit) CheckOptions(ParseOptions(view.options), view.k, view.header.dimensions);
+  });
+}
+
+}  // namespace
+
+SEGMENTATION_FUNCTION(kmeans_sketch_in) {
+  const char* text = PG_GETARG_CSTRING(0);
+  const auto length = static_cast<int>(strlen(text));
+  const int room = pg_b64_dec_len(length);
+  auto* value = static_cast<struct varlena*>(palloc(VARHDRSZ + static_cast<std::size_t>(room)));
+  const int bytes = DecodeBase64(text, length, VARDATA(value), room);
+  if (bytes < 0) {
+    ereport(ERROR, (errcode(ERRCODE_INVALID_TEXT_REPRESENTATION), errmsg("invalid input for kmeans_sketch"),
+                    errdetail("The text is not base64.")));
+  }
+  SET_VARSIZE(value, VARHDRSZ + bytes);
+  Validate(VARDATA(value), static_cast<std::size_t>(bytes), ErrorCode::kInvalidText);
+  PG_RETURN_POINTER(value);
+}
+
+SEGMENTATION_FUNCTION(kmeans_sketch_out) {
+  const std::string_view bytes = SketchBytesOf(reinterpret_cast<struct varlena*>(PG_DETOAST_DATUM_PACKED(PG_GETARG_DATUM(0))));
+  if (bytes.size() / 3 * 4 + 8 > MaxAllocSize) {
+    ereport(ERROR, (errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED), errmsg("kmeans_sketch is too large for its text form")));
+  }
+  const int room = pg_b64_enc_len(static_cast<int>(bytes.size()));
+  auto* text = static_cast<char*>(palloc(static_cast<std::size_t>(room) + 1));
+  const int length = EncodeBase64(bytes.data(), static_cast<int>(bytes.size()), text, room);
+  text[length < 0 ? 0 : length] = '\0';
+  PG_RETURN_CSTRING(text);
+}
+
+SEGMENTATION_FUNCTION(kmeans_sketch_recv) {
+  StringInfo message = reinterpret_cast<StringInfo>(PG_GETARG_POINTER(0));
+  const int length = message->len - message->cursor;
+  const char* bytes = pq_getmsgbytes(message, length);
+  Validate(bytes, static_cast<std::size_t>(length), ErrorCode::kInvalidBinary);
+  auto* value = static_cast<struct varlena*>(palloc(VARHDRSZ + static_cast<std::size_t>(length)));
+  SET_VARSIZE(value, VARHDRSZ + length);
+  memcpy(VARDATA(value), bytes, static_cast<std::size_t>(length));
+  PG_RETURN_POINTER(value);
+}
+
+SEGMENTATION_FUNCTION(kmeans_sketch_send) {
+  const std::string_view bytes = SketchBytesOf(reinterpret_cast<struct varlena*>(PG_DETOAST_DATUM_PACKED(PG_GETARG_DATUM(0))));
+  StringInfoData message;
+  pq_begintypsend(&message);
+  pq_sendbytes(&message, bytes.data(), static_cast<int>(bytes.size()));
+  PG_RETURN_BYTEA_P(pq_endtypsend(&message));
+}
+
+}  // namespace segmentation

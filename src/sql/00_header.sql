@@ -1,0 +1,2 @@
+\echo Use "CREATE EXTENSION segmentation" to load this file. \quit
+
