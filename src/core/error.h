@@ -10,6 +10,7 @@
 
 #include <exception>
 #include <string>
+#include <string_view>
 #include <utility>
 
 namespace segmentation {
@@ -49,6 +50,13 @@ constexpr const char* SqlState(ErrorCode code) {
     case ErrorCode::kInternal: return "XX000";
   }
   return "XX000";
+}
+
+// The beginning of UTF-8 text, for a message: at most 60 bytes, cut between two characters.
+inline std::string Excerpt(std::string_view text) {
+  std::size_t length = text.size() < 60 ? text.size() : 60;
+  while (length < text.size() && length > 0 && (static_cast<unsigned char>(text[length]) & 0xC0) == 0x80) --length;
+  return std::string(text.substr(0, length));
 }
 
 class Error : public std::exception {

@@ -13,7 +13,8 @@ namespace {
 // the digits it hands over, and that is taken back.
 class TreeBuilder : public nlohmann::json_sax<nlohmann::json> {
  public:
-  TreeBuilder(ErrorCode code, const char* what) : code_(code), what_(what) {}
+  TreeBuilder(ErrorCode code, const char* what, const Interrupt& interrupt)
+      : code_(code), what_(what), interrupt_(interrupt) {}
 
   bool null() override { return Add(JsonValue()); }
   bool boolean(bool value) override { return Add(JsonValue(value)); }
@@ -26,7 +27,7 @@ class TreeBuilder : public nlohmann::json_sax<nlohmann::json> {
     double value = 0;
     const auto [end, status] = std::from_chars(text.data(), text.data() + text.size(), value);
     if (status != std::errc() || end != text.data() + text.size() || !std::isfinite(value)) {
-      Fail("The number \"" + text.substr(0, 40) + "\" cannot be held in a double precision value.");
+      Fail("The number \"" + Excerpt(text) + "\" cannot be held in a double precision value.");
     }
     return Add(JsonValue(value));
   }
@@ -45,12 +46,14 @@ class TreeBuilder : public nlohmann::json_sax<nlohmann::json> {
     // Names are few in every object that we read, except in hostile text, and that is cut off here.
     if (object->size() >= kMaxMembers) Fail("An object has more than " + std::to_string(kMaxMembers) + " members.");
     for (const auto& member : *object) {
-      if (member.first == name) Fail("The name \"" + name.substr(0, 60) + "\" appears twice in one object.");
+      if (member.first == name) Fail("The name \"" + Excerpt(name) + "\" appears twice in one object.");
     }
     object->emplace_back(std::move(name), JsonValue());
     return true;
   }
-  bool parse_error(std::size_t position, const std::string&, const nlohmann::detail::exception&) override {
+  bool parse_error(std::size_t position, const std::string&, const nlohmann::detail::exception& error) override {
+    constexpr int kNumberOverflow = 406;
+    if (error.id == kNumberOverflow) Fail("A number near byte " + std::to_string(position) + " is beyond the range of double precision.");
     Fail("The text is not valid JSON at byte " + std::to_string(position) + ".");
   }
 
@@ -78,6 +81,7 @@ class TreeBuilder : public nlohmann::json_sax<nlohmann::json> {
     return Add(std::move(value));
   }
   bool Add(JsonValue value) {
+    interrupt_.Poll();
     if (open_.empty()) {
       result_ = std::move(value);
     } else if (JsonArray* array = open_.back().MutableArray()) {
@@ -90,6 +94,7 @@ class TreeBuilder : public nlohmann::json_sax<nlohmann::json> {
 
   ErrorCode code_;
   const char* what_;
+  const Interrupt& interrupt_;
   std::vector<JsonValue> open_;
   JsonValue result_;
 };
@@ -155,12 +160,12 @@ const char* JsonValue::TypeName() const {
   return "a number";
 }
 
-JsonValue ParseJson(std::string_view text, ErrorCode code, const char* what) {
+JsonValue ParseJson(std::string_view text, ErrorCode code, const char* what, const Interrupt& interrupt) {
   // nlohmann takes a zero byte for the end of the text, and would not look at what follows.
   if (text.find('\0') != std::string_view::npos) {
     throw Error(code, std::string("invalid input for ") + what, "The text holds a zero byte.");
   }
-  TreeBuilder builder(code, what);
+  TreeBuilder builder(code, what, interrupt);
   if (!nlohmann::json::sax_parse(text.begin(), text.end(), &builder)) {
     throw Error(code, std::string("invalid input for ") + what, "The text is not valid JSON.");
   }

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "core/error.h"
+#include "core/interrupt.h"
 
 namespace segmentation {
 
@@ -49,7 +50,7 @@ class JsonValue {
 // Reads one JSON text in UTF-8. Errors, all with the given code: not JSON, a name twice in one object, more than
 // kMaxJsonDepth levels, a number beyond the range of a double, U+0000 in a string.
 constexpr int kMaxJsonDepth = 16;
-JsonValue ParseJson(std::string_view text, ErrorCode code, const char* what);
+JsonValue ParseJson(std::string_view text, ErrorCode code, const char* what, const Interrupt& interrupt = {});
 
 // Appends canonical JSON to a string.
 void AppendJsonNumber(std::string* out, double value);  // finite; -0 is written as 0

@@ -18,7 +18,7 @@ bool AllFinite(const std::vector<double>& values) {
 }
 
 void ValidateInput(const Input& input, ErrorCode code) {
-  const std::string where = "Input \"" + input.name.substr(0, 60) + "\"";
+  const std::string where = "Input \"" + Excerpt(input.name) + "\"";
   Require(!input.name.empty(), code, "An input has no name.");
   if (!input.categorical) {
     Require(!input.clip_low || !input.clip_high || *input.clip_low <= *input.clip_high, code,

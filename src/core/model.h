@@ -21,6 +21,7 @@
 #include <vector>
 
 #include "core/error.h"
+#include "core/interrupt.h"
 #include "core/options.h"
 
 namespace segmentation {
@@ -120,7 +121,7 @@ std::string EncodeModel(const Model& model);
 
 // Reads a model from JSON in UTF-8, members in any order, all of them required. Throws `code` (kInvalidText or
 // kInvalidBinary) with a detail that names the member that is wrong.
-Model DecodeModel(std::string_view json, ErrorCode code);
+Model DecodeModel(std::string_view json, ErrorCode code, const Interrupt& interrupt = {});
 
 // Checks what the scorer relies on: sizes that agree, finite numbers, scales that are not 0, ids, levels in order.
 // Throws `code`.

@@ -40,7 +40,7 @@ const char* NameIn(const std::array<Word<Enum>, N>& words, Enum value) {
 }
 
 std::string Shown(const JsonValue& value) {
-  if (value.String() != nullptr) return "\"" + value.String()->substr(0, 60) + "\"";
+  if (value.String() != nullptr) return "\"" + Excerpt(*value.String()) + "\"";
   if (!value.IsNumber()) return value.TypeName();
   std::string text;
   AppendJsonNumber(&text, value.Number());
@@ -101,7 +101,8 @@ void ReadInit(const JsonValue& value, Options* options) {
     options->init = Init::kExplicit;
     return;
   }
-  if (value.String() == nullptr || *value.String() == Name(Init::kExplicit)) {
+  const std::string word = value.String() == nullptr ? "" : *value.String();
+  if (word != Name(Init::kPlusPlus) && word != Name(Init::kRandom)) {
     BadValue("init", Shown(value), "Valid values are \"k-means++\", \"random\", or an array of initial centroids.");
   }
   options->init = ReadWord(kInits, "init", value);
@@ -134,7 +135,7 @@ void ReadOption(const std::string& key, const JsonValue& value, Options* options
     throw Error(ErrorCode::kNotSupported, "option \"" + key + "\" is not supported by this version", {},
                 std::string("Valid options are ") + kKeys + ".");
   } else {
-    throw Error(ErrorCode::kInvalidParameter, "unknown option \"" + key.substr(0, 60) + "\"", {},
+    throw Error(ErrorCode::kInvalidParameter, "unknown option \"" + Excerpt(key) + "\"", {},
                 std::string("Valid options are ") + kKeys + ".");
   }
 }
@@ -184,8 +185,8 @@ void CheckOptions(const Options& options, std::int64_t k, std::size_t dimensions
   }
   if (!options.features.empty() && options.features.size() != dimensions) {
     throw Error(ErrorCode::kDimensionMismatch, "number of feature names does not match the features",
-                "Option \"features\" gives " + std::to_string(options.features.size()) + " names, and a row has " +
-                    std::to_string(dimensions) + " features.");
+                "The number of names in option \"features\" is " + std::to_string(options.features.size()) +
+                    ", and that of the features in a row " + std::to_string(dimensions) + ".");
   }
   if (options.init == Init::kExplicit && options.initial_centroids.front().size() != dimensions) {
     throw Error(ErrorCode::kDimensionMismatch, "dimension of the initial centroids does not match the features",

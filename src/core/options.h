@@ -23,8 +23,8 @@ const char* Name(OnNull value);
 
 constexpr int kMaxClusters = 65536;
 constexpr std::size_t kMaxDimensions = 16384;
-// The largest k * dimensions: 32 MiB of centroids, about 80 MB as text.
-constexpr std::size_t kMaxCentroidValues = std::size_t{1} << 22;
+// The largest k * dimensions: 16 MiB of centroids, about 40 MB as text.
+constexpr std::size_t kMaxCentroidValues = std::size_t{1} << 21;
 
 struct Options {
   Init init = Init::kPlusPlus;

@@ -90,11 +90,14 @@ struct MedianAndRange {
   double interquartile_range;
 };
 
-MedianAndRange RobustStatistics(const Tiles& tiles, std::size_t column) {
+MedianAndRange RobustStatistics(const Tiles& tiles, std::size_t column, const Interrupt& interrupt) {
   std::vector<std::pair<double, double>> values;  // value, weight
   values.reserve(tiles.rows());
   for (std::size_t i = 0; i < tiles.rows(); ++i) values.emplace_back(tiles.At(i, column), tiles.Weight(i));
-  std::sort(values.begin(), values.end());
+  std::sort(values.begin(), values.end(), [&](const auto& a, const auto& b) {
+    interrupt.Poll();
+    return a < b;
+  });
   std::vector<double> sorted(values.size());
   std::vector<double> cumulative(values.size());
   double weight = 0;
@@ -118,8 +121,7 @@ void FindScale(const Options& options, const Interrupt& interrupt, Preprocessed*
       offset = column.min;
       scale = column.max - column.min;
     } else if (options.scale == Scale::kRobust) {
-      interrupt.Poll();
-      const MedianAndRange robust = RobustStatistics(out->points, j);
+      const MedianAndRange robust = RobustStatistics(out->points, j, interrupt);
       offset = robust.median;
       scale = robust.interquartile_range;
     }

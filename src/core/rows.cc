@@ -15,14 +15,20 @@ struct HashedRow {
 };
 
 // A stable counting sort by 11 bits of the hash.
-void SortByDigit(const std::vector<HashedRow>& from, std::vector<HashedRow>* to, int shift) {
+void SortByDigit(const std::vector<HashedRow>& from, std::vector<HashedRow>* to, int shift, const Interrupt& interrupt) {
   constexpr std::size_t kBuckets = 2048;
   std::array<std::size_t, kBuckets> starts{};
   const auto digit = [shift](const HashedRow& row) { return (row.hash >> shift) & (kBuckets - 1); };
-  for (const HashedRow& row : from) ++starts[digit(row)];
+  for (const HashedRow& row : from) {
+    interrupt.Poll();
+    ++starts[digit(row)];
+  }
   std::size_t at = 0;
   for (std::size_t& start : starts) at += std::exchange(start, at);
-  for (const HashedRow& row : from) (*to)[starts[digit(row)]++] = row;
+  for (const HashedRow& row : from) {
+    interrupt.Poll();
+    (*to)[starts[digit(row)]++] = row;
+  }
 }
 
 }  // namespace
@@ -53,12 +59,12 @@ std::vector<const char*> CanonicalOrder(const RowSet& set, const Interrupt& inte
   if (rows.size() > 256) {
     std::vector<HashedRow> other(rows.size());
     for (int shift = kLowestDigit; shift < 64; shift += 11) {
-      interrupt.Poll();
-      SortByDigit(rows, &other, shift);
+      SortByDigit(rows, &other, shift, interrupt);
       rows.swap(other);
     }
   }
-  const auto before = [row_bytes](const HashedRow& a, const HashedRow& b) {
+  const auto before = [row_bytes, &interrupt](const HashedRow& a, const HashedRow& b) {
+    interrupt.Poll();
     if (a.hash != b.hash) return a.hash < b.hash;
     return std::memcmp(a.row, b.row, row_bytes) < 0;
   };
@@ -68,10 +74,8 @@ std::vector<const char*> CanonicalOrder(const RowSet& set, const Interrupt& inte
     for (auto begin = rows.begin(); begin != rows.end();) {
       auto end = begin + 1;
       while (end != rows.end() && (end->hash >> kLowestDigit) == (begin->hash >> kLowestDigit)) ++end;
-      if (end - begin > 1) {
-        interrupt.Poll();
-        std::sort(begin, end, before);
-      }
+      // Equal rows make long stretches that are in order already.
+      if (end - begin > 1 && !std::is_sorted(begin, end, before)) std::sort(begin, end, before);
       begin = end;
     }
   }

@@ -67,16 +67,17 @@ void SwapCentroids(const Tiles& points, const SearchTask& task, double min_rows,
 
 void DropEmptyClusters(std::size_t dimensions, Clustering* state) {
   std::size_t kept = 0;
+  std::vector<std::int32_t> new_label(state->k());
   for (std::size_t c = 0; c < state->k(); ++c) {
+    new_label[c] = static_cast<std::int32_t>(kept);
     if (state->rows[c] == 0) continue;
     std::copy_n(state->centroids.data() + c * dimensions, dimensions, state->centroids.data() + kept * dimensions);
     state->weights[kept] = state->weights[c];
     state->rows[kept] = state->rows[c];
-    if (kept != c) {
-      std::replace(state->labels.begin(), state->labels.end(), static_cast<std::int32_t>(c), static_cast<std::int32_t>(kept));
-    }
     ++kept;
   }
+  if (kept == state->k()) return;
+  for (std::int32_t& label : state->labels) label = new_label[static_cast<std::size_t>(label)];
   state->centroids.resize(kept * dimensions);
   state->weights.resize(kept);
   state->rows.resize(kept);

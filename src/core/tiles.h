@@ -1,6 +1,7 @@
 // Rows in the shape that the kernels like: tiles of 64 rows, column by column, in one piece of aligned memory.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstdint>
@@ -25,18 +26,32 @@ struct CacheLineAllocator {
     if (count > SIZE_MAX / sizeof(T)) throw std::bad_array_new_length();
     return static_cast<T*>(::operator new(count * sizeof(T), kAlignment));
   }
+  // Values are left as they are found, so that a large array costs nothing until it is filled.
+  template <typename U>
+  void construct(U* at) noexcept {
+    ::new (static_cast<void*>(at)) U;
+  }
+  template <typename U, typename... Args>
+  void construct(U* at, Args&&... args) {
+    ::new (static_cast<void*>(at)) U(static_cast<Args&&>(args)...);
+  }
   void deallocate(T* pointer, std::size_t) noexcept { ::operator delete(pointer, kAlignment); }
   friend bool operator==(const CacheLineAllocator&, const CacheLineAllocator&) { return true; }
 };
 using AlignedDoubles = std::vector<double, CacheLineAllocator<double>>;
 
-// `rows` points of `dimensions` doubles, with weights or each of weight 1. Rows beyond the last, which fill up its tile,
+// `rows` points of `dimensions` doubles, with weights or each of weight 1; all to be filled in by the caller. Rows beyond the last, which fill up its tile,
 // have weight 0 and coordinates 0.
 class Tiles {
  public:
   Tiles(std::size_t rows, std::size_t dimensions, bool weighted)
       : rows_(rows), dimensions_(dimensions), values_(TileCount(rows) * kTileRows * dimensions) {
     if (weighted) weights_.resize(TileCount(rows) * kTileRows);
+    const std::size_t last = rows - rows % kTileRows;  // the filling of the last tile starts somewhere behind
+    if (last < rows) {
+      std::fill(values_.begin() + static_cast<std::ptrdiff_t>(last * dimensions), values_.end(), 0.0);
+      if (weighted) std::fill(weights_.begin() + static_cast<std::ptrdiff_t>(last), weights_.end(), 0.0);
+    }
     for (std::size_t i = 0; i < rows % kTileRows; ++i) last_weights_[i] = 1;
     ones_.fill(1);
   }

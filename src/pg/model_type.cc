@@ -10,7 +10,7 @@ namespace {
 
 constexpr std::uint32_t kLayout = 1;
 constexpr char kBinaryVersion = 1;
-constexpr std::size_t kMaxModelText = std::size_t{128} << 20;
+constexpr std::size_t kMaxModelText = std::size_t{64} << 20;
 
 // Reads any JSON text of a model and makes the canonical value.
 struct varlena* ValueFromJson(std::string_view utf8, ErrorCode code) {
@@ -20,7 +20,7 @@ struct varlena* ValueFromJson(std::string_view utf8, ErrorCode code) {
       throw Error(ErrorCode::kLimit, "kmeans_model is too large",
                   "Its text has " + std::to_string(utf8.size()) + " bytes; the limit is " + std::to_string(kMaxModelText) + ".");
     }
-    value = MakeModelValue(DecodeModel(utf8, code));
+    value = MakeModelValue(DecodeModel(utf8, code, ServerInterrupt()));
   });
   return value;
 }
@@ -54,7 +54,7 @@ struct varlena* MakeModelValue(const Model& model) {
   return value;
 }
 
-Model ReadModelValue(const struct varlena* value) { return DecodeModel(ModelText(value), ErrorCode::kInternal); }
+Model ReadModelValue(const struct varlena* value) { return DecodeModel(ModelText(value), ErrorCode::kInternal, ServerInterrupt()); }
 
 SEGMENTATION_FUNCTION(kmeans_model_in) {
   PG_RETURN_POINTER(ValueFromJson(ToUtf8(PG_GETARG_CSTRING(0)), ErrorCode::kInvalidText));

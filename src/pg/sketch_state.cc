@@ -25,6 +25,7 @@ void FlattenInto(ExpandedObjectHeader* header, void* result, Size allocated) {
   SET_VARSIZE(result, allocated);
   char* to = WriteSketchPrefix(state->shape, state->k, {state->options, state->options_bytes}, VARDATA(result));
   for (RowChunk* chunk = state->first; chunk != nullptr; chunk = chunk->next) {
+    CHECK_FOR_INTERRUPTS();
     const std::size_t bytes = chunk->rows * state->shape.RowBytes();
     memcpy(to, chunk->Data(), bytes);
     to += bytes;

@@ -27,10 +27,12 @@ CREATE FUNCTION kmeans_evaluate_accum(double precision[], kmeans_model, double p
     AS 'MODULE_PATHNAME', 'segmentation_kmeans_evaluate_accum' LANGUAGE C IMMUTABLE PARALLEL SAFE;
 CREATE FUNCTION kmeans_evaluate_combine(double precision[], double precision[]) RETURNS double precision[]
     AS 'MODULE_PATHNAME', 'segmentation_kmeans_evaluate_combine' LANGUAGE C IMMUTABLE PARALLEL SAFE;
-CREATE FUNCTION kmeans_evaluate_final(double precision[],
-    OUT rows bigint, OUT skipped bigint, OUT weight double precision, OUT inertia double precision,
-    OUT mean_distance double precision, OUT silhouette double precision, OUT calinski_harabasz double precision,
-    OUT davies_bouldin double precision)
+CREATE TYPE kmeans_evaluation AS (
+    rows bigint, skipped bigint, weight double precision, inertia double precision, mean_distance double precision,
+    silhouette double precision, calinski_harabasz double precision, davies_bouldin double precision
+);
+COMMENT ON TYPE kmeans_evaluation IS 'What kmeans_evaluate returns: metrics in model space; silhouette is the centroid-based one.';
+CREATE FUNCTION kmeans_evaluate_final(double precision[]) RETURNS kmeans_evaluation
     AS 'MODULE_PATHNAME', 'segmentation_kmeans_evaluate_final' LANGUAGE C IMMUTABLE PARALLEL SAFE;
 
 CREATE AGGREGATE kmeans_evaluate(model kmeans_model, features double precision[]) (

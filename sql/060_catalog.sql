@@ -1,0 +1,29 @@
+-- What the catalogue says of the extension.
+
+-- Every function that a user calls, every aggregate and every type has a comment; support functions need none.
+SELECT p.oid::regprocedure AS without_comment
+  FROM pg_depend AS d JOIN pg_proc AS p ON p.oid = d.objid
+ WHERE d.classid = 'pg_proc'::regclass AND d.deptype = 'e' AND d.refobjid = (SELECT oid FROM pg_extension WHERE extname = 'segmentation')
+   AND obj_description(p.oid, 'pg_proc') IS NULL
+   AND p.proname !~ '^(kmeans_model|kmeans_sketch)_(in|out|recv|send|eq|ne|lt|le|gt|ge|cmp|hash|hash_extended|to_jsonb|from_jsonb)$'
+   AND p.proname !~ '_(accum|combine|final)$' ORDER BY 1;
+SELECT t.oid::regtype AS without_comment FROM pg_type AS t
+ WHERE t.typname IN ('kmeans_model', 'kmeans_sketch', 'kmeans_evaluation') AND obj_description(t.oid, 'pg_type') IS NULL;
+
+-- Citus pushes an aggregate down when its state is a concrete type with a lossless text form, it has a combine function and at
+-- least one argument, and all arguments are concrete.
+SELECT a.aggfnoid::regprocedure AS aggregate, a.aggtranstype::regtype AS state, a.aggcombinefn <> 0 AS combines, p.proparallel AS parallel,
+       p.pronargs > 0 AND NOT EXISTS (SELECT FROM unnest(p.proargtypes) AS t JOIN pg_type ON pg_type.oid = t WHERE typtype = 'p') AS concrete
+  FROM pg_aggregate AS a JOIN pg_proc AS p ON p.oid = a.aggfnoid JOIN pg_depend AS d ON d.objid = p.oid AND d.classid = 'pg_proc'::regclass
+ WHERE d.deptype = 'e' AND d.refobjid = (SELECT oid FROM pg_extension WHERE extname = 'segmentation') ORDER BY a.aggfnoid::regprocedure::text COLLATE "C";
+
+-- Volatility: immutable with a model and an array, stable with a row or jsonb; all parallel safe.
+SELECT p.proname, string_agg(format('%s %s', p.proargtypes[1]::regtype, p.provolatile), ', ' ORDER BY p.provolatile, p.proargtypes[1]::regtype::text) AS volatility,
+       bool_and(p.proisstrict) AS strict, bool_and(p.proparallel = 's') AS parallel_safe
+  FROM pg_proc AS p WHERE p.proname IN ('kmeans_assign', 'kmeans_distance', 'kmeans_ranked', 'kmeans_score', 'kmeans_explain') GROUP BY 1 ORDER BY 1;
+SELECT count(*) AS parallel_unsafe FROM pg_proc AS p JOIN pg_depend AS d ON d.objid = p.oid AND d.classid = 'pg_proc'::regclass
+ WHERE d.deptype = 'e' AND d.refobjid = (SELECT oid FROM pg_extension WHERE extname = 'segmentation') AND p.proparallel <> 's';
+SELECT extversion, extrelocatable FROM pg_extension WHERE extname = 'segmentation';
+SELECT kmeans_assign(NULL::kmeans_model, ARRAY[1]) IS NULL AS library_is_loaded;
+SHOW segmentation.threads;
+SHOW segmentation.train_memory;
