@@ -50,6 +50,7 @@ SELECT coalesce(segment::text, 'all') AS segment,
        round(avg(debt_income_ratio)::numeric, 1) AS "ratio %",
        round(100 * avg(defaulted::int), 1) AS "default %"
 FROM segmented GROUP BY ROLLUP (segment) ORDER BY segmented.segment;
+\echo '   Read it as: 0 the settled, 1 the young, 2 the indebted (six in ten of them default), 3 the well-off.'
 
 \echo
 \echo '== 4. Score single customers =================================================================='
@@ -63,8 +64,8 @@ ORDER BY customer_id LIMIT 8;
 
 \echo
 \echo '== 5. Why is customer 5 in its segment? ======================================================='
-\echo '   Largest reason first: how much closer each feature is to this segment than to the runner-up.'
-\echo '   A negative contribution speaks for the runner-up.'
+\echo '   Largest reason first: how much closer each feature is to this segment than to the runner-up,'
+\echo '   segment 2. A negative contribution speaks for segment 2.'
 \echo
 SELECT feature, round(value::numeric, 1) AS value, round(centroid::numeric, 1) AS segment_centre,
        round(contribution::numeric, 2) AS contribution
@@ -76,13 +77,15 @@ WHERE customer_id = 5;
 \echo '   explained is the share of the variance that lies between segments; silhouette runs from 0 (on'
 \echo '   the border) to 1 (in the centre).'
 \echo
+\pset expanded on
 SELECT segments, rows, skipped, iterations, seed, exact,
        round(inertia::numeric) AS inertia,
        round(explained::numeric, 3) AS explained,
        round(silhouette::numeric, 3) AS silhouette,
        round(calinski_harabasz::numeric) AS calinski_harabasz,
        round(davies_bouldin::numeric, 3) AS davies_bouldin
-FROM model, kmeans_info(model) \gx
+FROM model, kmeans_info(model);
+\pset expanded off
 
 \echo
 \echo '== 7. Was four a good choice? ================================================================='

@@ -45,8 +45,13 @@ logged() {
 need_proc() {
     [ -e /proc/self/stat ] && return
     as_root mount -t proc proc /proc || die "/proc has to be mounted"
-    trap 'as_root umount /proc' EXIT
+    proc_is_ours=yes
 }
+
+release_proc() {
+    [ -z "${proc_is_ours:-}" ] || as_root umount /proc
+}
+trap release_proc EXIT
 
 # ---- packages ------------------------------------------------------------------------------------------------------
 

@@ -24,6 +24,6 @@ SELECT p.proname, string_agg(format('%s %s', p.proargtypes[1]::regtype, p.provol
 SELECT count(*) AS parallel_unsafe FROM pg_proc AS p JOIN pg_depend AS d ON d.objid = p.oid AND d.classid = 'pg_proc'::regclass
  WHERE d.deptype = 'e' AND d.refobjid = (SELECT oid FROM pg_extension WHERE extname = 'segmentation') AND p.proparallel <> 's';
 SELECT extversion, extrelocatable FROM pg_extension WHERE extname = 'segmentation';
-SELECT kmeans_assign(NULL::kmeans_model, ARRAY[1]) IS NULL AS library_is_loaded;
+SELECT kmeans(ARRAY[1], 1) IS NOT NULL AS library_is_loaded;
 SHOW segmentation.threads;
 SHOW segmentation.train_memory;

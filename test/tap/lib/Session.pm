@@ -23,7 +23,7 @@ sub create_database {
     my ($name, %options) = @_;
     $name = "tap_$name";
     my $dropped = psql('postgres', "DROP DATABASE IF EXISTS $name WITH (FORCE)");
-    my $made = psql('postgres', "CREATE DATABASE $name TEMPLATE template0 ENCODING '" . ($options{encoding} // 'UTF8') . "'");
+    my $made = psql('postgres', "CREATE DATABASE $name TEMPLATE template0 ENCODING '" . ($options{encoding} // 'UTF8') . "' LOCALE 'C'");
     die "cannot create database: $made->{err}" if $made->{rc} != 0;
     push @databases, $name;
     if ($options{extension} // 1) {
