@@ -102,3 +102,5 @@ WITH candidate AS (
 SELECT candidate.k, round(explained::numeric, 3) AS explained, round(silhouette::numeric, 3) AS silhouette,
        round(calinski_harabasz::numeric) AS calinski_harabasz, round(davies_bouldin::numeric, 3) AS davies_bouldin
 FROM candidate, kmeans_info(model) ORDER BY candidate.k;
+\echo '   Four is the best by all three.'
+\echo

@@ -22,7 +22,8 @@ as_root() {
     elif command -v sudo >/dev/null; then
         sudo --preserve-env=DEBIAN_FRONTEND,LC_ALL "$@"
     else
-        die "\"$*\" needs root, and there is no sudo"
+        echo "this needs root, and there is no sudo: $*" >&2
+        return 1
     fi
 }
 
@@ -69,7 +70,6 @@ cmake: command -v cmake
 libgtest-dev: test -e /usr/include/gtest/gtest.h
 libbenchmark-dev: test -e /usr/include/benchmark/benchmark.h
 perl: command -v prove
-libipc-run-perl: perl -MIPC::Run -e 1
 python3-sklearn: python3 -c 'import importlib.util as u, sys; sys.exit(u.find_spec("sklearn") is None)'
 python3-psycopg2: python3 -c 'import importlib.util as u, sys; sys.exit(u.find_spec("psycopg2") is None)'
 r-base-core: command -v Rscript
@@ -120,8 +120,9 @@ setup_packages() {
         server=$(postgres_majors | head -n 1)
     fi
     if [ -n "$missing" ] || ! postgres_majors dev | grep -qx "$PG_MAJOR"; then
-        command -v apt-get >/dev/null || die "missing, and no apt-get to install it with:" $missing "PostgreSQL's server and its development files"
-        echo "Installing packages ..."
+        command -v apt-get >/dev/null ||
+            die "no apt-get here; wanted are PostgreSQL 14 or later with its server development files, and: ${missing//$'\n'/ }"
+        echo "Installing packages (a few minutes, the first time only) ..."
         logged apt-update.log as_root apt-get -q -y -o DPkg::Lock::Timeout=600 -o Acquire::Retries=3 update ||
             die "the package lists could not be fetched"
         if [ -z "$PG_MAJOR" ]; then

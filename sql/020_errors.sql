@@ -86,8 +86,8 @@ SELECT * FROM attempt($$SELECT kmeans_assign(m, '[1, 2]'::jsonb) FROM model$$);
 SELECT * FROM attempt('SELECT kmeans_accum(NULL::kmeans_sketch, ARRAY[1.0], 1)');
 SELECT * FROM attempt('SELECT kmeans_final(NULL::kmeans_sketch)');
 \echo == settings
-SELECT * FROM attempt($$SET segmentation.train_memory = '2GB'$$);
-SELECT * FROM attempt('SET segmentation.no_such_setting = 1');
+SELECT state FROM attempt($$SET segmentation.train_memory = '2GB'$$);  -- the words are the server's
+SELECT state FROM attempt('SET segmentation.no_such_setting = 1');
 \pset format aligned
 \pset tuples_only off
 \x off

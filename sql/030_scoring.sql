@@ -71,6 +71,7 @@ SELECT (e).rows, (e).skipped, (e).weight, (e).inertia, (e).mean_distance, round(
 SELECT round(((1 + 1 + 1 - 3 / sqrt(41 ^ 2 + 44 ^ 2)) / 3)::numeric, 6) AS silhouette;
 SELECT (kmeans_evaluate(model, ARRAY[age, income])).inertia = (kmeans_info(model)).inertia AS same FROM models, customers GROUP BY model;
 SELECT (e).weight, (e).inertia FROM (SELECT kmeans_evaluate(model, ARRAY[62, 55], w) AS e FROM models, generate_series(0, 3) AS w) AS t;
+SELECT kmeans_evaluate(model, to_jsonb(c)) = kmeans_evaluate(model, ARRAY[age, income]) AS by_jsonb FROM models, customers AS c;
 SELECT kmeans_evaluate(model, ARRAY[1, 2]) IS NULL AS no_rows FROM models WHERE false;
 
 DROP TABLE customers, models, prepared, categorical;

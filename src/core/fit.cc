@@ -84,7 +84,14 @@ Clustering FindClusters(const Tiles& points, const SearchTask& task, const Inter
   } else {
     const double share = static_cast<double>(search_rows) / static_cast<double>(points.rows());
     const Clustering found = Search(Sample(points, search_rows), task, min_size * share, interrupt);
-    state = Lloyd(points, found.centroids, {task.options.max_iter, task.shift}, task.options.distance, interrupt);
+    // The sample may hold fewer different rows than there are. What is missing starts as a copy of a centroid, which gets no
+    // rows, and Lloyd's algorithm gives it the farthest one where rows differ.
+    std::vector<double> start = found.centroids;
+    while (start.size() < task.k * points.dimensions()) {
+      start.insert(start.end(), found.centroids.begin(),
+                   found.centroids.begin() + static_cast<std::ptrdiff_t>(points.dimensions()));
+    }
+    state = Lloyd(points, std::move(start), {task.options.max_iter, task.shift}, task.options.distance, interrupt);
     state.iterations += found.iterations;
     DropEmptyClusters(points.dimensions(), &state);
   }

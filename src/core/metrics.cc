@@ -111,9 +111,11 @@ Evaluation Evaluate(const std::vector<ClusterSums>& clusters, const std::vector<
   out.metrics.mean_distance = distance / out.weight;
   if (clusters.size() > 1) out.metrics.silhouette = silhouette / out.weight;
   if (used < 2) return out;
-  out.metrics.davies_bouldin = DaviesBouldin(clusters, centroids, dimensions);
+  // A quotient beyond the range of a double is not defined either: a model holds finite numbers only.
+  const auto finite_or_undefined = [](double value) { return std::isfinite(value) ? value : Metrics::kUndefined; };
+  out.metrics.davies_bouldin = finite_or_undefined(DaviesBouldin(clusters, centroids, dimensions));
   if (parts.within > 0 && out.weight > used) {
-    out.metrics.calinski_harabasz = (parts.between / (used - 1)) / (parts.within / (out.weight - used));
+    out.metrics.calinski_harabasz = finite_or_undefined((parts.between / (used - 1)) / (parts.within / (out.weight - used)));
   }
   return out;
 }

@@ -104,10 +104,8 @@ void AddPoint(const EvaluationState& state, const Scorer& scorer, const double* 
   for (std::size_t j = 0; j < state.dimensions(); ++j) sums[kSums + j] += weight * (point[j] - centroid[j]);
 }
 
-}  // namespace
-
-// (state, model, features [, weight])
-SEGMENTATION_FUNCTION(kmeans_evaluate_accum) {
+template <ArgumentKind kKind>
+Datum Accumulate(FunctionCallInfo fcinfo) {
   MemoryContext context = AggregateContext(fcinfo);
   ArrayType* array = PG_ARGISNULL(0) ? nullptr : PG_GETARG_ARRAYTYPE_P(0);
   if (PG_ARGISNULL(1) || PG_ARGISNULL(2)) {
@@ -124,7 +122,7 @@ SEGMENTATION_FUNCTION(kmeans_evaluate_accum) {
   if (state.at[4] != ModelMark(model)) {
     ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("model must be the same for all rows")));
   }
-  const double* point = ReadPoint(fcinfo, model, ArgumentKind::kArray, 2);
+  const double* point = ReadPoint(fcinfo, model, kKind, 2);
   if (point == nullptr) {
     state.at[3] += 1;
   } else if (weight > 0) {
@@ -132,6 +130,12 @@ SEGMENTATION_FUNCTION(kmeans_evaluate_accum) {
   }
   PG_RETURN_POINTER(array);
 }
+
+}  // namespace
+
+// (state, model, features [, weight])
+SEGMENTATION_FUNCTION(kmeans_evaluate_accum_array) { return Accumulate<ArgumentKind::kArray>(fcinfo); }
+SEGMENTATION_FUNCTION(kmeans_evaluate_accum_jsonb) { return Accumulate<ArgumentKind::kJsonb>(fcinfo); }
 
 SEGMENTATION_FUNCTION(kmeans_evaluate_combine) {
   MemoryContext context = AggregateContext(fcinfo);

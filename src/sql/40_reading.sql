@@ -22,9 +22,13 @@ CREATE FUNCTION kmeans_centroids(model kmeans_model)
 COMMENT ON FUNCTION kmeans_centroids(kmeans_model) IS 'A row per segment and feature: the centroid in raw units and scaled as the model scales it.';
 
 CREATE FUNCTION kmeans_evaluate_accum(double precision[], kmeans_model, double precision[]) RETURNS double precision[]
-    AS 'MODULE_PATHNAME', 'segmentation_kmeans_evaluate_accum' LANGUAGE C IMMUTABLE PARALLEL SAFE;
+    AS 'MODULE_PATHNAME', 'segmentation_kmeans_evaluate_accum_array' LANGUAGE C IMMUTABLE PARALLEL SAFE;
 CREATE FUNCTION kmeans_evaluate_accum(double precision[], kmeans_model, double precision[], double precision) RETURNS double precision[]
-    AS 'MODULE_PATHNAME', 'segmentation_kmeans_evaluate_accum' LANGUAGE C IMMUTABLE PARALLEL SAFE;
+    AS 'MODULE_PATHNAME', 'segmentation_kmeans_evaluate_accum_array' LANGUAGE C IMMUTABLE PARALLEL SAFE;
+CREATE FUNCTION kmeans_evaluate_accum(double precision[], kmeans_model, jsonb) RETURNS double precision[]
+    AS 'MODULE_PATHNAME', 'segmentation_kmeans_evaluate_accum_jsonb' LANGUAGE C STABLE PARALLEL SAFE;
+CREATE FUNCTION kmeans_evaluate_accum(double precision[], kmeans_model, jsonb, double precision) RETURNS double precision[]
+    AS 'MODULE_PATHNAME', 'segmentation_kmeans_evaluate_accum_jsonb' LANGUAGE C STABLE PARALLEL SAFE;
 CREATE FUNCTION kmeans_evaluate_combine(double precision[], double precision[]) RETURNS double precision[]
     AS 'MODULE_PATHNAME', 'segmentation_kmeans_evaluate_combine' LANGUAGE C IMMUTABLE PARALLEL SAFE;
 CREATE TYPE kmeans_evaluation AS (
@@ -39,9 +43,19 @@ CREATE AGGREGATE kmeans_evaluate(model kmeans_model, features double precision[]
     SFUNC = kmeans_evaluate_accum, STYPE = double precision[], FINALFUNC = kmeans_evaluate_final,
     COMBINEFUNC = kmeans_evaluate_combine, PARALLEL = SAFE
 );
-COMMENT ON AGGREGATE kmeans_evaluate(kmeans_model, double precision[]) IS 'Judges a model on any rows: a row of rows, skipped, inertia, mean distance, centroid-based silhouette, Calinski-Harabasz and Davies-Bouldin, in model space.';
+COMMENT ON AGGREGATE kmeans_evaluate(kmeans_model, double precision[]) IS 'Judges a model on any rows: rows, skipped, weight, inertia, mean distance, centroid-based silhouette, Calinski-Harabasz and Davies-Bouldin, in model space.';
 CREATE AGGREGATE kmeans_evaluate(model kmeans_model, features double precision[], weight double precision) (
     SFUNC = kmeans_evaluate_accum, STYPE = double precision[], FINALFUNC = kmeans_evaluate_final,
     COMBINEFUNC = kmeans_evaluate_combine, PARALLEL = SAFE
 );
-COMMENT ON AGGREGATE kmeans_evaluate(kmeans_model, double precision[], double precision) IS 'Judges a model on any weighted rows.';
+COMMENT ON AGGREGATE kmeans_evaluate(kmeans_model, double precision[], double precision) IS 'Judges a model on any weighted rows: rows, skipped, weight, inertia, mean distance, centroid-based silhouette, Calinski-Harabasz and Davies-Bouldin, in model space.';
+CREATE AGGREGATE kmeans_evaluate(model kmeans_model, features jsonb) (
+    SFUNC = kmeans_evaluate_accum, STYPE = double precision[], FINALFUNC = kmeans_evaluate_final,
+    COMBINEFUNC = kmeans_evaluate_combine, PARALLEL = SAFE
+);
+COMMENT ON AGGREGATE kmeans_evaluate(kmeans_model, jsonb) IS 'Judges a model on any rows: rows, skipped, weight, inertia, mean distance, centroid-based silhouette, Calinski-Harabasz and Davies-Bouldin, in model space.';
+CREATE AGGREGATE kmeans_evaluate(model kmeans_model, features jsonb, weight double precision) (
+    SFUNC = kmeans_evaluate_accum, STYPE = double precision[], FINALFUNC = kmeans_evaluate_final,
+    COMBINEFUNC = kmeans_evaluate_combine, PARALLEL = SAFE
+);
+COMMENT ON AGGREGATE kmeans_evaluate(kmeans_model, jsonb, double precision) IS 'Judges a model on any weighted rows: rows, skipped, weight, inertia, mean distance, centroid-based silhouette, Calinski-Harabasz and Davies-Bouldin, in model space.';

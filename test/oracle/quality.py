@@ -22,16 +22,16 @@ def test_two_hundred_thousand_customers(tally, db):
     points = np.fromstring(text.getvalue().replace("\n", ","), sep=",").reshape(-1, 8)
     tally.equal("rows read back", points.shape, (ROWS, 8))
     points = (points - points.mean(axis=0)) / points.std(axis=0)
-    for k in (8, 32):
+    for k, algorithm in ((8, "lloyd"), (32, "elkan")):  # the same result either way; Elkan's is the faster one here
         started = time.monotonic()
         model = json.loads(db.one("""SELECT kmeans(x, %s, '{"scale":"zscore"}')::text FROM many""", (k,)))
         ours = time.monotonic() - started
         started = time.monotonic()
-        oracle = KMeans(k, n_init=10, random_state=0).fit(points)
+        oracle = KMeans(k, n_init=10, random_state=0, algorithm=algorithm).fit(points)
         theirs = time.monotonic() - started
         inertia = model["metrics"]["inertia"]
         tally.close(f"k={k}: inertia is that of the centroids", inertia, inertia_of(points, np.array(model["centroids"])))
         tally.equal(f"k={k}: rows", sum(s["rows"] for s in model["segments"]), ROWS)
         tally.at_most(f"k={k}: inertia is at most 0.1 % above scikit-learn's best of ten", inertia, oracle.inertia_ * 1.001)
-        tally.note(f"{ROWS} customers, 8 z-scored columns, k={k}: {gap(inertia, oracle.inertia_):+.4f} % against scikit-learn's best of "
-                   f"ten; {ours:.1f} s against {theirs:.1f} s; {model['fit']['iterations']} iterations")
+        tally.note(f"{ROWS} customers, 8 z-scored columns, k={k}: {gap(inertia, oracle.inertia_):+.4f} % against scikit-learn's "
+                   f"best of ten; {ours:.1f} s against {theirs:.1f} s; {model['fit']['iterations']} iterations")

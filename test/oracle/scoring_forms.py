@@ -47,8 +47,9 @@ def check_model(tally, db, where, text, points):
     alone = len(ids) == 1
     usual = np.array([s["inertia"] / s["weight"] for s in model["segments"]])
     for form, argument in FORMS.items():
-        rows = db.rows(f"""SELECT kmeans_assign({MODEL}, {argument}), kmeans_distance({MODEL}, {argument}), r.rank, r.segment, r.distance,
-                                  s.segment, s.distance, s.runner_up, s.runner_up_distance, s.silhouette, s.outlier_score, s.borderline
+        rows = db.rows(f"""SELECT kmeans_assign({MODEL}, {argument}), kmeans_distance({MODEL}, {argument}),
+                                  r.rank, r.segment, r.distance, s.segment, s.distance, s.runner_up, s.runner_up_distance,
+                                  s.silhouette, s.outlier_score, s.borderline
                            FROM customers_10k c, kmeans_score({MODEL}, {argument}) s, kmeans_ranked({MODEL}, {argument}, 1) r
                            ORDER BY customer_id""", {"model": text})
         got = list(zip(*rows))
@@ -98,7 +99,8 @@ def test_ranked_in_full(tally, db):
         for n in (2, k, k + 5):
             width = min(n, k)
             for form, argument in FORMS.items():
-                rows = db.rows(f"""SELECT r.rank, r.segment, r.distance FROM customers_10k c, kmeans_ranked({MODEL}, {argument}, {n}) r
+                rows = db.rows(f"""SELECT r.rank, r.segment, r.distance
+                                   FROM customers_10k c, kmeans_ranked({MODEL}, {argument}, {n}) r
                                    WHERE customer_id <= 500 ORDER BY customer_id, rank""", {"model": text})
                 where = f"k={k} n={n} {form}"
                 tally.equal(f"ranks {where}", [r[0] for r in rows], list(range(1, width + 1)) * 500)
@@ -133,14 +135,16 @@ def test_explain(tally, db):
         own, other = centroids[order[:, 0]], centroids[order[:, 1]]
         want = (y - other) ** 2 - (y - own) ** 2
         raw = np.array(model["offset"]) + own * np.array(model["scale"])
-        score = np.array(db.rows(f"""SELECT s.distance, s.runner_up_distance FROM customers_10k c, kmeans_score({MODEL}, {FORMS['array']}) s
+        score = np.array(db.rows(f"""SELECT s.distance, s.runner_up_distance
+                                     FROM customers_10k c, kmeans_score({MODEL}, {FORMS['array']}) s
                                      ORDER BY customer_id""", {"model": text}))
         difference = score[:, 1] ** 2 - score[:, 0] ** 2
         size = (score ** 2).sum(axis=1) + (own ** 2).sum(axis=1)  # what 1e-9 is relative to: the terms that cancel
         answers = {}
         for form, argument in FORMS.items():
             rows = db.rows(f"""SELECT e.feature, e.value, e.centroid, e.contribution
-                               FROM customers_10k c, kmeans_explain({MODEL}, {argument}) WITH ORDINALITY e(feature, value, centroid, contribution, line)
+                               FROM customers_10k c, kmeans_explain({MODEL}, {argument}) WITH ORDINALITY
+                                    e(feature, value, centroid, contribution, line)
                                ORDER BY customer_id, line""", {"model": text})
             answers[form] = rows
         tally.equal(f"{where}: the row form agrees", answers["row"], answers["array"])
@@ -153,8 +157,8 @@ def test_explain(tally, db):
         tally.check(f"{where}: largest first", (np.diff(contribution, axis=1) <= 0).all())
         tally.same_bits(f"{where}: values", value, np.take_along_axis(points, column, axis=1))
         tally.close(f"{where}: centroids", centroid, np.take_along_axis(raw, column, axis=1), 1e-12, 1e-12)
-        tally.close(f"{where}: contributions", contribution / size[:, None], np.take_along_axis(want, column, axis=1) / size[:, None], 0, 1e-9)
-        tally.close(f"{where}: they add up", contribution.sum(axis=1), difference, 1e-9, 1e-9 * size.max())
+        tally.close(f"{where}: contributions", contribution / size[:, None],
+                    np.take_along_axis(want, column, axis=1) / size[:, None], 0, 1e-9)
         relative = np.abs(contribution.sum(axis=1) - difference) / size
         tally.at_most(f"{where}: they add up row by row, relative", relative.max(), 1e-9)
         tally.note(f"{where}: largest gap of the sum {relative.max():.1e} of the squared distances")

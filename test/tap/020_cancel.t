@@ -61,7 +61,7 @@ cancel_test('fit', "SELECT length(kmeans_fit(" . $sketch->('customers') . ", 50,
 cancel_test('seeding', "SELECT length(kmeans_fit(" . $sketch->('customers') . ", 5000, '{\"quality\": \"fast\"}')::text)", [0.4, 0.6, 0.8, 1.0, 1.5], $best);
 cancel_test('scan of an aggregate', "SELECT kmeans(x, 3) FROM c a CROSS JOIN generate_series(1, 3)", [0.02, 0.05, 0.1, 0.15, 0.2], $best);
 cancel_test('kmeans_label OVER ()', "SELECT count(kmeans_label) FROM (SELECT kmeans_label(x, 50, '{\"quality\": \"best\"}') OVER () FROM c) l", [0.3, 0.6, 1.0, 2.0, 2.5], $best);
-cancel_test('kmeans_sketch of many rows', "SELECT length(kmeans_merge(sketch)::text) FROM sketches, generate_series(1, 4) WHERE name = 'random'", [0.05, 0.1, 0.2, 0.3, 0.4], $best);
+cancel_test('kmeans_sketch of many rows', "SELECT length(kmeans_merge(sketch)::text) FROM sketches, generate_series(1, 5) WHERE name = 'random'", [0.02, 0.05, 0.1, 0.15, 0.2], $best);
 cancel_test('canonical order of equal rows', "SELECT length(kmeans_fit(" . $sketch->('equal') . ", 2)::text) FROM generate_series(1, 3)", [0.05, 0.1, 0.15, 0.2, 0.25, 0.3], $middle);
 cancel_test('canonical order of random rows', "SELECT length(kmeans_fit(" . $sketch->('random') . ", 2, '{\"quality\": \"best\"}')::text)", [0.05, 0.1, 0.2, 0.3, 0.4], $middle);
 cancel_test('quantiles of scale robust', "SELECT length(kmeans_fit(" . $sketch->('random') . ", 2, '{\"scale\": \"robust\"}')::text)", [0.5, 0.7, 0.9, 1.1, 1.3], $middle);
@@ -69,10 +69,9 @@ cancel_test('quantiles of scale robust', "SELECT length(kmeans_fit(" . $sketch->
 # Metrics of many clusters: Davies-Bouldin looks at every pair.
 $s->value(q{CREATE TABLE wide AS SELECT kmeans_fit(sketch, 20000, '{"init": "random", "quality": "fast", "max_iter": 1}') AS model
     FROM sketches WHERE name = 'small'});
-cancel_test('metrics of 20,000 clusters', 'SELECT kmeans_evaluate(model, ARRAY[g, 1.0] ORDER BY g) FROM wide, generate_series(1, 20000) g GROUP BY model', [1.2, 1.4, 1.6], $middle)
-    if $ENV{TAP_SLOW};
+cancel_test('kmeans_evaluate of 20,000 clusters', 'SELECT kmeans_evaluate(model, ARRAY[0.5, 0.5]) FROM wide', [0.1, 0.15, 0.2], $worst);
 cancel_test('fit of 20,000 clusters', "SELECT length(kmeans_fit(" . $sketch->('small') . ", 20000, '{\"init\": \"random\", \"quality\": \"fast\", \"max_iter\": 1}')::text)",
-    [0.3, 0.6, 0.9, 1.2, 1.5], $worst);
+    [0.3, 0.6, 0.9, 1.2], $worst);
 
 # Parallel: the leader trains while workers wait or have gone.
 $s->value('SET max_parallel_workers_per_gather = 2; SET parallel_setup_cost = 0; SET parallel_tuple_cost = 0; SET min_parallel_table_scan_size = 0');
@@ -118,7 +117,7 @@ for my $case (['fit', $fit, 0.5], ['fit in a parallel query', $parallel, 1.0], [
     note sprintf 'terminated in %s: within %.0f ms', $name, 1000 * $latency;
     is($answer->{state}, '57P01', "terminated in $name: SQLSTATE");
     ok(!$answer->{alive}, "terminated in $name: that session is gone");
-    unlike($answer->{err}, qr/crash|unexpectedly/ && qr/because of crash/, "terminated in $name: and it was no crash");
+    unlike($answer->{err}, qr/because of crash/, "terminated in $name: and it was no crash");
     is($admin->value("SELECT count(*) FROM pg_stat_activity WHERE pid = $victim_pid"), 0, "terminated in $name: the backend has ended");
     is(server_start_time(), $started, "terminated in $name: the server runs on");
     $victim->finish;

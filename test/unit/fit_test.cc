@@ -185,6 +185,25 @@ TEST(Fit, FewerDifferentRowsGiveFewerSegmentsAndAWarning) {
   EXPECT_FALSE(HasWarning(FitRows(rows, 4), "fewer_clusters"));
 }
 
+// Above kSearchRows a sample is searched, which is likely to miss rows that are there once in 200,000.
+TEST(Fit, RareDifferentRowsAreFound) {
+  Matrix rows(200'000, {0.0});
+  for (int i = 0; i < 3; ++i) rows.push_back({100.0 + i});
+  const Model model = FitRows(rows, 4);
+  EXPECT_EQ(model.segments.size(), 4u);
+  EXPECT_EQ(model.metrics.inertia, 0);
+  EXPECT_FALSE(HasWarning(model, "fewer_clusters"));
+  EXPECT_EQ(FitRows(rows, 9).segments.size(), 4u);
+  EXPECT_TRUE(HasWarning(FitRows(rows, 9), "fewer_clusters"));
+}
+
+// The inertia within is 5e-311 and that between 1e300: their quotient is no double.
+TEST(Fit, MetricsThatOverflowAreNotDefined) {
+  const Model model = FitRows({{0}, {1e-155}, {1e150}, {1e150}}, 2);
+  EXPECT_TRUE(std::isnan(model.metrics.calinski_harabasz));
+  EXPECT_NO_THROW(EncodeModel(model));
+}
+
 TEST(Fit, MinSizeIsKept) {
   Matrix rows = test::Blobs(300, 2, 3, 5, 0.3);
   rows.push_back({90, 90});  // alone, far away
