@@ -10,7 +10,7 @@ DATA = $(wildcard src/sql/updates/*.sql)
 REGRESS = $(sort $(patsubst sql/%.sql,%,$(wildcard sql/*.sql)))
 REGRESS_OPTS = --load-extension=$(EXTENSION)
 
-PG_CPPFLAGS = -Isrc
+PG_CPPFLAGS = -Isrc -isystem $(or $(EIGEN_INCLUDE),/usr/include/eigen3)
 # No -ffast-math and no -march: the same bits on every machine (docs/decisions.md). PostgreSQL's own -O2 comes first.
 # -Wno-maybe-uninitialized: GCC 12 raises it falsely for std::variant. -Wno-register: headers of PostgreSQL before 16.
 PG_CXXFLAGS = -std=c++20 -O3 -ffp-contract=off -fno-fast-math -fvisibility=hidden -fvisibility-inlines-hidden \

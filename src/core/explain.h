@@ -4,7 +4,6 @@
 #include <string>
 #include <vector>
 
-#include "core/model.h"
 #include "core/scorer.h"
 
 namespace segmentation {
@@ -18,9 +17,10 @@ struct Contribution {
   double contribution = 0;
 };
 
-// A line per column, the largest contribution first, equal ones in the order of the columns. `numbers` are the raw values of
-// the inputs (NaN: missing; not read for a categorical), `point` is what scorer.ToModelSpace made of them, working in `scratch`.
-std::vector<Contribution> ExplainPoint(const Model& model, const Scorer& scorer, const std::vector<double>& numbers,
-                                       const double* scratch, const double* point);
+// A line per column, the largest contribution first, equal ones in the order of the columns; none when the row is beyond the
+// range of double precision. `numbers` are the raw values of the inputs (NaN: missing; not read for a categorical), `point` is
+// what scorer.ToModelSpace made of them, working in `scratch`.
+std::vector<Contribution> ExplainPoint(const Scorer& scorer, const std::vector<double>& numbers, const double* scratch,
+                                       const double* point);
 
 }  // namespace segmentation

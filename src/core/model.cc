@@ -5,6 +5,7 @@
 
 #include "core/elementary.h"
 #include "core/error.h"
+#include "core/matrix.h"
 
 namespace segmentation {
 namespace {
@@ -66,7 +67,8 @@ void ValidateSegments(const Model& model, ErrorCode code) {
   Require(std::adjacent_find(ids.begin(), ids.end()) == ids.end(), code, "Two segments have the same id.");
 }
 
-// The value before the transform.
+}  // namespace
+
 double Untransform(Transform transform, double value) {
   switch (transform) {
     case Transform::kNone: return value;
@@ -75,8 +77,6 @@ double Untransform(Transform transform, double value) {
   }
   return value;
 }
-
-}  // namespace
 
 const char* Name(Transform value) {
   switch (value) {
@@ -135,17 +135,12 @@ std::vector<double> ScaledCentroids(const Model& model) {
   if (!model.rotation) return model.centroids;
   const std::size_t columns = model.Columns();
   const std::size_t dimensions = model.Dimensions();
-  std::vector<double> out;
-  out.reserve(model.segments.size() * columns);
-  for (std::size_t s = 0; s < model.segments.size(); ++s) {
-    for (std::size_t j = 0; j < columns; ++j) {
-      double value = model.rotation->center[j];
-      for (std::size_t q = 0; q < dimensions; ++q) {
-        value += model.rotation->axes[q * columns + j] * model.centroids[s * dimensions + q];
-      }
-      out.push_back(value);
-    }
-  }
+  std::vector<double> out(model.segments.size() * columns);
+  const auto centroids = MapMatrix(model.centroids.data(), model.segments.size(), dimensions);
+  const auto axes = MapMatrix(model.rotation->axes.data(), dimensions, columns);
+  MatrixMap scaled(out.data(), centroids.rows(), axes.cols());
+  scaled.noalias() = centroids * axes;
+  scaled.rowwise() += MapVector(model.rotation->center.data(), columns).transpose();
   return out;
 }
 

@@ -30,6 +30,8 @@ enum class Transform { kNone, kLog1p, kAsinh };
 enum class Unseen { kOther, kZero, kNull };  // an unseen level: column "other", all columns 0, no score
 
 const char* Name(Transform value);
+// The value before the transform.
+double Untransform(Transform transform, double value);
 const char* Name(Unseen value);
 
 struct Input {
@@ -73,7 +75,7 @@ struct Metrics {
 };
 
 struct Warning {
-  std::string code;  // unscaled, skewed, fewer_clusters, min_size, not_exact, ...
+  std::string code;  // unscaled, skewed, fewer_clusters, min_size, not_converged
   std::string message;
 };
 

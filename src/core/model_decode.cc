@@ -184,7 +184,7 @@ FitRecord ReadFit(const JsonValue& value, ErrorCode code) {
   FitRecord fit;
   fit.k = members.Int("k", 1);
   fit.init = members.Text("init");
-  fit.n_init = members.Int("n_init", 1);
+  fit.n_init = members.Int("n_init", 1, 1000);
   fit.max_iter = members.Int("max_iter", 0);
   fit.tol = members.Num("tol");
   fit.quality = members.Text("quality");

@@ -150,13 +150,40 @@ double Scorer::mean_square(std::size_t segment) const {
   return reinterpret_cast<const PackedSegment*>(block_ + Head().segment_at)[segment].mean_square;
 }
 
+std::size_t Scorer::columns(std::size_t input) const {
+  const PackedInput& packed = InputAt(input);
+  if (packed.categorical == 0) return 1;
+  return packed.levels + (static_cast<Unseen>(packed.unseen) == Unseen::kOther ? 1u : 0u);
+}
+
+std::string Scorer::column_name(std::size_t input, std::size_t part) const {
+  const PackedInput& packed = InputAt(input);
+  std::string text(name(input));
+  if (packed.categorical == 0) return text;
+  if (part == packed.levels) return text + "=(other)";
+  const PackedText level = reinterpret_cast<const PackedText*>(block_ + packed.level_at)[part];
+  return text.append("=").append(Text(level.at, level.bytes));
+}
+
+double Scorer::centroid(std::size_t segment, std::size_t dimension) const {
+  return block_[Head().centroid_at + (segment / kGroup * Head().dimensions + dimension) * kGroup + segment % kGroup];
+}
+
+double Scorer::Untransform(std::size_t input, double value) const {
+  return segmentation::Untransform(static_cast<Transform>(InputAt(input).transform), value);
+}
+
+double Scorer::Shown(std::size_t input, double value) const {
+  const PackedInput& packed = InputAt(input);
+  return Clip(packed, std::isfinite(value) ? value : packed.impute);
+}
+
 bool Scorer::EncodeNumber(const PackedInput& input, double value, double* column) const {
   if (!std::isfinite(value)) {
     if (input.has_impute == 0) return false;
     value = input.impute;
   }
-  if (value < input.clip_low) value = input.clip_low;
-  if (value > input.clip_high) value = input.clip_high;
+  value = Clip(input, value);
   *column = ApplyTransform(static_cast<Transform>(input.transform), value);
   return true;
 }
@@ -234,7 +261,7 @@ const double* Scorer::ToModelSpace(const RawValue* values, double* scratch) cons
     const PackedInput& input = InputAt(i);
     if (input.categorical != 0) {
       if (!EncodeLevel(input, values[i], column)) return nullptr;
-      column += input.levels + (static_cast<Unseen>(input.unseen) == Unseen::kOther ? 1u : 0u);
+      column += columns(i);
     } else {
       const double number = values[i].missing ? std::numeric_limits<double>::quiet_NaN() : values[i].number;
       if (!EncodeNumber(input, number, column)) return nullptr;
@@ -262,9 +289,10 @@ Neighbor Scorer::Nearest(const double* point) const {
 }
 
 void Scorer::NearestTwo(const double* point, Neighbor* first, Neighbor* second) const {
-  first->square = second->square = std::numeric_limits<double>::infinity();
-  first->index = second->index = 0;
   const Header& header = Head();
+  first->square = second->square = std::numeric_limits<double>::infinity();
+  first->index = 0;
+  second->index = header.segments > 1 ? 1 : 0;
   const double* group = block_ + header.centroid_at;
   for (std::size_t at = 0; at < header.segments; at += kGroup, group += kGroup * header.dimensions) {
     double squares[kGroup];
@@ -280,6 +308,7 @@ void Scorer::NearestTwo(const double* point, Neighbor* first, Neighbor* second) 
       }
     }
   }
+  if (std::isinf(second->square) && second->index == first->index) second->index = 0;
   first->segment = id(first->index);
   second->segment = id(second->index);
 }

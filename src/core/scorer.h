@@ -6,6 +6,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -41,6 +42,9 @@ class Scorer {
   bool has_categorical() const { return Head().has_categorical != 0; }
   bool is_categorical(std::size_t input) const { return InputAt(input).categorical != 0; }
   std::string_view name(std::size_t input) const;  // UTF-8
+  std::size_t columns(std::size_t input) const;
+  // The input's name, or "input=level" for its column `part`.
+  std::string column_name(std::size_t input, std::size_t part) const;
 
   // Doubles of scratch space that ToModelSpace wants.
   std::size_t scratch() const { return Head().columns + Head().dimensions; }
@@ -51,11 +55,23 @@ class Scorer {
   const double* ToModelSpace(const double* values, double* scratch) const;
   const double* ToModelSpace(const RawValue* values, double* scratch) const;
   Neighbor Nearest(const double* point) const;
-  // The nearest two; with one segment the second has an infinite distance.
+  // The nearest two, different ones where there are two; with one segment the second has an infinite distance.
   void NearestTwo(const double* point, Neighbor* first, Neighbor* second) const;
   // Squared distances to all segments, in the order of the model.
   void SquaredDistances(const double* point, double* squares) const;
   std::int32_t id(std::size_t segment) const;
+  double centroid(std::size_t segment, std::size_t dimension) const;
+  // The rotation: dimensions x columns, and columns; null where there is none.
+  const double* axes() const { return Head().axes_at == 0 ? nullptr : block_ + Head().axes_at; }
+  const double* center() const { return Head().axes_at == 0 ? nullptr : block_ + Head().center_at; }
+  bool cosine() const { return Head().cosine != 0; }
+  // Back from a scaled column, and from the transform of a numeric input.
+  double Unscale(std::size_t column, double z) const {
+    return block_[Head().offset_at + column] + z * block_[Head().scale_at + column];
+  }
+  double Untransform(std::size_t input, double value) const;
+  // What a value of a numeric input is taken for: imputed and clipped.
+  double Shown(std::size_t input, double value) const;
   // The mean squared distance of the segment's training rows to its centroid; 0 when it had none.
   double mean_square(std::size_t segment) const;
 
@@ -89,6 +105,10 @@ class Scorer {
   }
   std::string_view Text(std::uint32_t at, std::uint32_t bytes) const {
     return {reinterpret_cast<const char*>(block_ + Head().text_at) + at, bytes};
+  }
+  static double Clip(const PackedInput& input, double value) {
+    if (value < input.clip_low) return input.clip_low;
+    return value > input.clip_high ? input.clip_high : value;
   }
   bool EncodeNumber(const PackedInput& input, double value, double* column) const;
   bool EncodeLevel(const PackedInput& input, const RawValue& value, double* columns) const;

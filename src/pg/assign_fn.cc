@@ -81,15 +81,17 @@ Datum Score(FunctionCallInfo fcinfo) {
   Neighbor other;
   scorer.NearestTwo(point, &own, &other);
   if (!IsScored(own)) PG_RETURN_NULL();
-  const bool alone = scorer.segments() < 2;
-  const double silhouette = alone ? 0 : CentroidSilhouette(own.square, other.square);
+  // A runner-up beyond the range of double precision is none, and the row is then as sure as it can be.
+  const bool alone = !std::isfinite(other.square);
+  const double silhouette = alone ? 1 : CentroidSilhouette(own.square, other.square);
   const double usual = scorer.mean_square(own.index);
   Datum values[7] = {Int32GetDatum(own.segment), Float8GetDatum(std::sqrt(own.square)), Int32GetDatum(other.segment),
                      Float8GetDatum(std::sqrt(other.square)), Float8GetDatum(silhouette),
                      Float8GetDatum(usual > 0 ? std::sqrt(own.square / usual) : 0),
                      BoolGetDatum(silhouette < kBorderlineSilhouette)};
   // No training row lay off the centroid: there is no usual distance to compare with.
-  bool nulls[7] = {false, false, alone, alone, alone, usual <= 0, alone};
+  bool nulls[7] = {false, false, alone, alone, scorer.segments() < 2, usual <= 0,
+                   scorer.segments() < 2};
   PG_RETURN_DATUM(ResultRow(fcinfo, values, nulls));
 }
 
@@ -99,7 +101,6 @@ Datum Explain(FunctionCallInfo fcinfo) {
   CachedModel* model = CachedModelOf(fcinfo, 0);
   const double* point = ReadPoint(fcinfo, model, kKind, 1);
   if (point == nullptr) return static_cast<Datum>(0);
-  const auto* value = reinterpret_cast<struct varlena*>(PG_DETOAST_DATUM_PACKED(PG_GETARG_DATUM(0)));
   struct Line {
     char* feature;
     double value, centroid, contribution;
@@ -107,12 +108,11 @@ Datum Explain(FunctionCallInfo fcinfo) {
   Line* lines = nullptr;
   std::size_t count = 0;
   CallCore([&] {
-    const Model parsed = ReadModelValue(value);
     std::vector<double> numbers;
-    for (std::size_t i = 0; i < parsed.inputs.size(); ++i) {
+    for (std::size_t i = 0; i < model->scorer().inputs(); ++i) {
       numbers.push_back(model->mixed == nullptr ? model->numbers[i] : model->mixed[i].missing ? kMissing : model->mixed[i].number);
     }
-    const std::vector<Contribution> found = ExplainPoint(parsed, model->scorer(), numbers, model->scratch, point);
+    const std::vector<Contribution> found = ExplainPoint(model->scorer(), numbers, model->scratch, point);
     lines = static_cast<Line*>(Allocate((found.size() + 1) * sizeof(Line)));
     for (const Contribution& line : found) {
       lines[count++] = {AllocateString(line.feature), line.value, line.centroid, line.contribution};

@@ -40,7 +40,6 @@ ArrayType* NewState(const CachedModel* model, const struct varlena* value, Memor
   const std::size_t dimensions = model->scorer().dimensions();
   const std::size_t size = kHead + segments * (kSums + 2 * dimensions);
   const std::size_t bytes = ARR_OVERHEAD_NONULLS(1) + size * sizeof(double);
-  if (!AllocSizeIsValid(bytes)) ereport(ERROR, (errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED), errmsg("model is too large to evaluate")));
   auto* array = static_cast<ArrayType*>(MemoryContextAllocZero(context, bytes));
   SET_VARSIZE(array, bytes);
   array->ndim = 1;
@@ -122,10 +121,11 @@ Datum Accumulate(FunctionCallInfo fcinfo) {
   if (state.at[4] != ModelMark(model)) {
     ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("model must be the same for all rows")));
   }
+  if (weight == 0) PG_RETURN_POINTER(array);
   const double* point = ReadPoint(fcinfo, model, kKind, 2);
   if (point == nullptr) {
     state.at[3] += 1;
-  } else if (weight > 0) {
+  } else {
     AddPoint(state, model->scorer(), point, weight);
   }
   PG_RETURN_POINTER(array);

@@ -17,13 +17,12 @@ int train_memory_kb = 256 * 1024;
 }  // namespace
 
 std::uint64_t TrainMemoryBytes() { return static_cast<std::uint64_t>(train_memory_kb) * 1024; }
-int ThreadsSetting() { return threads; }
 
 }  // namespace segmentation
 
 void _PG_init(void) {
   DefineCustomIntVariable("segmentation.threads", "Number of threads that a training may use in one process.",
-                          "0 means as many as the session's parallel settings allow. The result does not depend on it.",
+                          "0 means as many as the session's parallel settings allow. This version uses one; the result never depends on it.",
                           &segmentation::threads, 0, 0, 64, PGC_USERSET, 0, nullptr, nullptr, nullptr);
   // The maximum leaves room for the text form of a sketch (4/3 of its size) below the 1 GB of a datum.
   DefineCustomIntVariable("segmentation.train_memory", "Memory for the rows of one exact training.",

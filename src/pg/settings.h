@@ -8,7 +8,4 @@ namespace segmentation {
 // segmentation.train_memory in bytes: what exact rows may take, per group and process.
 std::uint64_t TrainMemoryBytes();
 
-// segmentation.threads: how many threads a training may use; 0 = as many as the session's parallel settings allow.
-int ThreadsSetting();
-
 }  // namespace segmentation

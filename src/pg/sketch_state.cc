@@ -93,17 +93,23 @@ void TakeBackRow(SketchState* state) {
   --state->shape.rows;
 }
 
-[[noreturn]] void RaiseNull(int element) {
+// A sketch that is not the state of a training has no options.
+int HintToLeaveOut(const SketchState* state) {
+  return state->shape.has_fit ? errhint("Leave such rows out with FILTER (WHERE ...), or set option \"on_null\" to \"skip\".")
+                              : errhint("Leave such rows out with FILTER (WHERE ...).");
+}
+
+[[noreturn]] void RaiseNull(const SketchState* state, int element) {
   ereport(ERROR, (errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED), errmsg("features must not contain null values"),
                   errdetail("Feature %d is NULL.", element + 1),
-                  errhint("Leave such rows out with FILTER (WHERE ...), or set option \"on_null\" to \"skip\".")));
+                  HintToLeaveOut(state)));
   pg_unreachable();
 }
 
-[[noreturn]] void RaiseNotFinite(int element, double value) {
+[[noreturn]] void RaiseNotFinite(const SketchState* state, int element, double value) {
   ereport(ERROR, (errcode(ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE), errmsg("features must be finite"),
                   errdetail("Feature %d is %s.", element + 1, std::isnan(value) ? "NaN" : value > 0 ? "Infinity" : "-Infinity"),
-                  errhint("Leave such rows out with FILTER (WHERE ...), or set option \"on_null\" to \"skip\".")));
+                  HintToLeaveOut(state)));
   pg_unreachable();
 }
 
@@ -120,12 +126,12 @@ bool CopyFinite(const SketchState* state, const FeatureArray& features, double* 
   const double* value = features.values;
   for (int i = 0; i < features.length; ++i) {
     if (features.IsNull(i)) {
-      if (state->on_null == OnNull::kError) RaiseNull(i);
+      if (state->on_null == OnNull::kError) RaiseNull(state, i);
       return false;
     }
     to[i] = *value + 0.0;
     if (!std::isfinite(*value)) {
-      if (state->on_null == OnNull::kError) RaiseNotFinite(i, *value);
+      if (state->on_null == OnNull::kError) RaiseNotFinite(state, i, *value);
       return false;
     }
     ++value;
@@ -201,6 +207,13 @@ void AppendBlock(SketchState* state, const SketchHeader& shape, const char* from
   state->shape.rows += rows;
 }
 
+constexpr std::string_view kNoOptions = "{}";
+
+[[noreturn]] void RaiseOtherOptions() {
+  ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("options must be the same for all rows")));
+  pg_unreachable();
+}
+
 // The options of `value` (a jsonb) as UTF-8 text.
 std::string_view OptionsText(struct varlena* value) {
   auto* json = reinterpret_cast<Jsonb*>(value);
@@ -261,7 +274,7 @@ SketchState* StateOf(Datum value, MemoryContext parent) {
 }
 
 void SetFit(SketchState* state, std::int32_t k, struct varlena* options) {
-  SetFitText(state, k, options == nullptr ? std::string_view("{}") : OptionsText(options));
+  SetFitText(state, k, options == nullptr ? kNoOptions : OptionsText(options));
   if (options != nullptr) state->options_value = CopyValue(state->header.eoh_context, options);
 }
 
@@ -271,13 +284,14 @@ void RequireSameFit(SketchState* state, std::int32_t k, struct varlena* options)
     ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("number of clusters must be the same for all rows"),
                     errdetail("One row asks for %d clusters and another for %d.", state->k, k)));
   }
-  if (options == nullptr) return;
+  if (options == nullptr) {
+    if (std::string_view(state->options, state->options_bytes) == kNoOptions) return;
+    RaiseOtherOptions();
+  }
   const struct varlena* known = state->options_value;
   if (likely(known != nullptr && VARSIZE(known) == VARSIZE(options) && memcmp(known, options, VARSIZE(known)) == 0)) return;
   const std::string_view text = OptionsText(options);
-  if (text != std::string_view(state->options, state->options_bytes)) {
-    ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("options must be the same for all rows")));
-  }
+  if (text != std::string_view(state->options, state->options_bytes)) RaiseOtherOptions();
   state->options_value = CopyValue(state->header.eoh_context, options);
 }
 

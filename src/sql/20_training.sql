@@ -37,7 +37,7 @@ CREATE FUNCTION kmeans_sketch_final(kmeans_sketch) RETURNS kmeans_sketch
 CREATE AGGREGATE kmeans_sketch(features double precision[], capacity integer) (
     SFUNC = kmeans_sketch_accum, STYPE = kmeans_sketch, SSPACE = 8192, FINALFUNC = kmeans_sketch_final, COMBINEFUNC = kmeans_combine, PARALLEL = SAFE
 );
-COMMENT ON AGGREGATE kmeans_sketch(double precision[], integer) IS 'Summarizes the rows for a later training: up to capacity rows are kept exactly.';
+COMMENT ON AGGREGATE kmeans_sketch(double precision[], integer) IS 'Summarizes the rows for a later training: it holds capacity rows, exactly; more are an error.';
 CREATE AGGREGATE kmeans_sketch(features double precision[], capacity integer, weight double precision) (
     SFUNC = kmeans_sketch_accum, STYPE = kmeans_sketch, SSPACE = 8192, FINALFUNC = kmeans_sketch_final, COMBINEFUNC = kmeans_combine, PARALLEL = SAFE
 );
@@ -45,7 +45,7 @@ COMMENT ON AGGREGATE kmeans_sketch(double precision[], integer, double precision
 CREATE AGGREGATE kmeans_merge(sketch kmeans_sketch) (
     SFUNC = kmeans_merge_accum, STYPE = kmeans_sketch, SSPACE = 8192, FINALFUNC = kmeans_sketch_final, COMBINEFUNC = kmeans_merge_accum, PARALLEL = SAFE
 );
-COMMENT ON AGGREGATE kmeans_merge(kmeans_sketch) IS 'Merges sketches into one of all their rows; the largest capacity counts.';
+COMMENT ON AGGREGATE kmeans_merge(kmeans_sketch) IS 'Merges sketches into one of all their rows; the largest capacity counts, and more rows than that are an error.';
 
 CREATE FUNCTION kmeans_fit(sketch kmeans_sketch, k integer, options jsonb DEFAULT '{}') RETURNS kmeans_model
     AS 'MODULE_PATHNAME', 'segmentation_kmeans_fit' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 100000;
@@ -53,7 +53,7 @@ COMMENT ON FUNCTION kmeans_fit(kmeans_sketch, integer, jsonb) IS 'Trains k-means
 
 CREATE FUNCTION kmeans_label(features double precision[], k integer) RETURNS integer
     AS 'MODULE_PATHNAME', 'segmentation_kmeans_label' LANGUAGE C IMMUTABLE WINDOW PARALLEL SAFE;
-COMMENT ON FUNCTION kmeans_label(double precision[], integer) IS 'Clusters the rows of a window partition and returns the segment of each row; no model is kept. NULL features have no label.';
+COMMENT ON FUNCTION kmeans_label(double precision[], integer) IS 'Clusters the rows of a window partition and returns the segment of each row; no model is kept. A NULL array has no label, nor has a row that option on_null skips.';
 CREATE FUNCTION kmeans_label(features double precision[], k integer, options jsonb) RETURNS integer
     AS 'MODULE_PATHNAME', 'segmentation_kmeans_label' LANGUAGE C IMMUTABLE WINDOW PARALLEL SAFE;
-COMMENT ON FUNCTION kmeans_label(double precision[], integer, jsonb) IS 'Clusters the rows of a window partition and returns the segment of each row; no model is kept. NULL features have no label.';
+COMMENT ON FUNCTION kmeans_label(double precision[], integer, jsonb) IS 'Clusters the rows of a window partition and returns the segment of each row; no model is kept. A NULL array has no label, nor has a row that option on_null skips.';

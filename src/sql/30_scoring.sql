@@ -14,13 +14,13 @@ COMMENT ON FUNCTION kmeans_assign(kmeans_model, jsonb) IS 'The segment of a row 
 
 CREATE FUNCTION kmeans_distance(model kmeans_model, features double precision[]) RETURNS double precision
     AS 'MODULE_PATHNAME', 'segmentation_kmeans_distance_array' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 20;
-COMMENT ON FUNCTION kmeans_distance(kmeans_model, double precision[]) IS 'The distance of a row to the nearest centroid, in model space.';
+COMMENT ON FUNCTION kmeans_distance(kmeans_model, double precision[]) IS 'The distance of a row to the nearest centroid, in model space; NULL where kmeans_assign is.';
 CREATE FUNCTION kmeans_distance(model kmeans_model, features record) RETURNS double precision
     AS 'MODULE_PATHNAME', 'segmentation_kmeans_distance_row' LANGUAGE C STABLE STRICT PARALLEL SAFE COST 20;
-COMMENT ON FUNCTION kmeans_distance(kmeans_model, record) IS 'The distance of a row to the nearest centroid, in model space.';
+COMMENT ON FUNCTION kmeans_distance(kmeans_model, record) IS 'The distance of a row to the nearest centroid, in model space; NULL where kmeans_assign is.';
 CREATE FUNCTION kmeans_distance(model kmeans_model, features jsonb) RETURNS double precision
     AS 'MODULE_PATHNAME', 'segmentation_kmeans_distance_jsonb' LANGUAGE C STABLE STRICT PARALLEL SAFE COST 20;
-COMMENT ON FUNCTION kmeans_distance(kmeans_model, jsonb) IS 'The distance of a row to the nearest centroid, in model space.';
+COMMENT ON FUNCTION kmeans_distance(kmeans_model, jsonb) IS 'The distance of a row to the nearest centroid, in model space; NULL where kmeans_assign is.';
 
 CREATE FUNCTION kmeans_ranked(model kmeans_model, features double precision[], n integer) RETURNS TABLE (rank integer, segment integer, distance double precision)
     AS 'MODULE_PATHNAME', 'segmentation_kmeans_ranked_array' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 100 ROWS 10;

@@ -1,7 +1,7 @@
--- Schema segmentation: the workflow, and data to try it on.
+-- Schema segmentation: data to try the extension on.
 
 CREATE SCHEMA segmentation;
-COMMENT ON SCHEMA segmentation IS 'Customer segmentation: workflow functions, and views for BI tools.';
+COMMENT ON SCHEMA segmentation IS 'Customer segmentation with the extension of that name.';
 GRANT USAGE ON SCHEMA segmentation TO PUBLIC;
 
 CREATE FUNCTION segmentation.sample_customers(n bigint, seed bigint DEFAULT 0)

@@ -91,5 +91,6 @@ def test_wine_zscored(tally, db):
     tally.at_most("wine z-scored k=10: defaults are no worse than one start", found["default"].mean(), found["fast"].mean())
     for quality, values in found.items():
         tally.note(f"wine z-scored k=10 {quality}: mean gap {gap(values.mean(), best):.4f} %, "
-                   f"worst {gap(values.max(), best):.4f} %, {int((values <= best * (1 + 1e-9)).sum())} of {len(values)} seeds at the best ({best:.6f})")
+                   f"worst {gap(values.max(), best):.4f} %, {int((values <= best * (1 + 1e-9)).sum())} of {len(values)} seeds "
+                   f"at the best ({best:.6f})")
     tally.note(f"wine z-scored k=10: scikit-learn's best of 300 starts {gap(theirs, best):+.4f} %")

@@ -13,6 +13,10 @@ import sys
 
 DEBIAN_PYTHON = "/usr/bin/python3"
 
+# One thread for scikit-learn: on a busy machine its threads wait for each other a hundred times longer than they work.
+for setting in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+    os.environ.setdefault(setting, "1")
+
 try:
     import numpy  # noqa: F401
     import psycopg2  # noqa: F401

@@ -7,7 +7,7 @@ from sklearn.datasets import load_breast_cancer, load_digits, load_iris, load_wi
 from sklearn.metrics import calinski_harabasz_score, davies_bouldin_score
 from sklearn.preprocessing import MinMaxScaler, RobustScaler, StandardScaler, normalize
 
-from harness import gap, inertia_of, same_partition, simplified_silhouette, squares_to
+from harness import inertia_of, same_partition, simplified_silhouette, squares_to
 
 
 def blobs(rng, n, d, centers, spread=1.0):

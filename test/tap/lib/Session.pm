@@ -7,6 +7,7 @@ package Session;
 use strict;
 use warnings;
 use Exporter 'import';
+use File::Temp;
 use IO::Select;
 use IPC::Open3;
 use POSIX ();
@@ -82,6 +83,13 @@ sub send {
     $self->{mark} = $mark;
     $self->{sent_at} = time;
     local $SIG{PIPE} = 'IGNORE';
+    if (length $sql > 16384) {    # by way of a file: psql may have to wait for us to read its answers before it reads on
+        utf8::encode($sql) if utf8::is_utf8($sql);
+        $self->{file} = File::Temp->new;
+        print { $self->{file} } $sql;
+        $self->{file}->flush;
+        $sql = "\\i $self->{file}";
+    }
     syswrite_all($self->{in}, "$sql\n;\n\\echo $mark\n\\warn $mark\n");
     return $self;
 }
