@@ -40,7 +40,7 @@ suite_tap() {
         echo "there is no test/tap/*.t"
         return 1
     fi
-    with_server prove -v -I test/tap/lib "${files[@]}" || status=$?
+    with_server prove -v --merge -I test/tap/lib "${files[@]}" || status=$?
     passed=$(grep -E '^ok ' "$log" | grep -cviE '# *(skip|todo)')
     failed=$(grep -E '^not ok ' "$log" | grep -cviE '# *todo')
     skipped=$(grep -ciE '^(not )?ok .*# *(skip|todo)|^1\.\.0 # *skip' "$log")
@@ -96,12 +96,12 @@ show_failure() {
         if [ -s regression.diffs ]; then cat regression.diffs; else tail -n 60 "$log"; fi
         ;;
     tap)
-        grep -E -A 12 '^not ok |Bail out' "$log"
+        awk '/^not ok |^Bail out/ { show = 1; print; next } !/^#/ { show = 0 } show' "$log"
         sed -n '/^Test Summary Report/,/^Files=/p' "$log" | grep . || tail -n 60 "$log"
         ;;
     *)
         # Without the server's log, which pg_virtualenv adds.
-        sed '/^\*\*\* .*(last 100 lines) \*\*\*$/,$d' "$log" | tail -n 100
+        grep '^FAILED' "$log" || sed '/^\*\*\* .*(last 100 lines) \*\*\*$/,$d' "$log" | tail -n 100
         ;;
     esac | head -n 300
     grep -m 5 -E 'PANIC:|was terminated by signal' "$log"

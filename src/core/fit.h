@@ -18,8 +18,8 @@ constexpr std::size_t kSearchRows = 50000;
 // Trains k segments on the rows. Nothing when there are no rows (all skipped, or none with a direction).
 //
 // The search: n_init starts (one with quality "fast"), each seeded, run through Lloyd's algorithm and improved by single-point
-// moves; the lowest inertia wins, the earliest of equals. quality "best" then swaps centroids for rows at random
-// (Fränti 2018) for as long as a fixed number of trials lasts. An explicit start gets Lloyd's algorithm alone.
+// moves; the lowest inertia wins, the earliest of equals. Then exchanges of a centroid for a row are tried (local_search.h): at
+// most 20, with quality "best" up to 1000, with "fast" none. An explicit start gets Lloyd's algorithm alone.
 //
 // Same rows (in any order), k, options: the same model, bit for bit, on every machine.
 // Throws what Preprocess and CheckOptions throw.

@@ -1,8 +1,11 @@
 #include "core/search.h"
 
 #include <algorithm>
+#include <limits>
+#include <optional>
 
 #include "core/hartigan.h"
+#include "core/local_search.h"
 #include "core/random.h"
 #include "core/seeding.h"
 
@@ -10,8 +13,10 @@ namespace segmentation {
 namespace {
 
 constexpr int kMaxSinglePointPasses = 100;
-// Streams of random numbers: restarts count from 0, the swaps have one far away.
-constexpr std::uint32_t kSwapStream = 0x80000000;
+// Streams of random numbers: restarts count from 0, the exchanges have one far away.
+constexpr std::uint32_t kExchangeStream = 0x80000000;
+// A trial whose inertia is not within this factor of the best is not worth single-point moves.
+constexpr double kWorthImproving = 1.01;
 
 LloydLimits LimitsOf(const SearchTask& task) { return {task.options.max_iter, task.shift}; }
 
@@ -37,30 +42,38 @@ bool IsBetter(const Clustering& a, const Clustering& b, double min_rows) {
   return a_large != b_large ? a_large : a.inertia < b.inertia;
 }
 
-// Random swaps: put a centroid on a random row, let Lloyd's algorithm take two steps, keep the change if it is better.
-// P. Fränti, "Efficiency of random swap clustering", J. Big Data 5, 2018. The number of trials is fixed by the size of the task.
-void SwapCentroids(const Tiles& points, const SearchTask& task, double min_rows, Clustering* best,
-                   const Interrupt& interrupt) {
-  if (best->k() < 2 || points.rows() <= best->k()) return;
-  const std::size_t dimensions = points.dimensions();
-  const CounterRandom random(static_cast<std::uint64_t>(task.options.seed), kSwapStream);
-  constexpr double kEffort = 4e9;  // multiply-adds
-  const double per_trial = 3.0 * static_cast<double>(points.rows()) * static_cast<double>(best->k() * dimensions);
-  const auto trials = static_cast<std::uint32_t>(std::clamp(kEffort / per_trial, 10.0, 1000.0));
-  for (std::uint32_t trial = 0; trial < trials; ++trial) {
-    std::vector<double> centroids = best->centroids;
-    const auto cluster = static_cast<std::size_t>(random.Bits(trial, 0) % best->k());
-    const auto row = static_cast<std::size_t>(random.Bits(trial, 1) % points.rows());
-    points.CopyRow(row, centroids.data() + cluster * dimensions);
-    Clustering changed = Lloyd(points, std::move(centroids), {2, 0}, task.options.distance, interrupt);
+// How many exchanges are tried, and how many row-centroid-dimension steps all of them may take before the last one starts.
+struct Effort {
+  int trials;
+  double steps;
+};
+
+Effort EffortOf(const Tiles& points, const Options& options, std::size_t k) {
+  const double pass = static_cast<double>(points.rows()) * static_cast<double>(k * points.dimensions());
+  if (options.quality == Quality::kBest) return {1000, std::max(4e9, 1000 * pass)};
+  // With few clusters ten starts leave nothing to find.
+  return {k < 4 ? 0 : static_cast<int>(std::min<std::size_t>(2 * k, 20)), std::numeric_limits<double>::infinity()};
+}
+
+// Tries exchanges of a centroid for a row, each finished by Lloyd's algorithm and single-point moves, and keeps what is better.
+void SearchLocally(const Tiles& points, const SearchTask& task, double min_rows, Clustering* best, const Interrupt& interrupt) {
+  const Effort effort = EffortOf(points, task.options, best->k());
+  const CounterRandom random(static_cast<std::uint64_t>(task.options.seed), kExchangeStream);
+  const double pass = static_cast<double>(points.rows()) * static_cast<double>(best->k() * points.dimensions());
+  double steps = 0;
+  std::optional<Exchanges> exchanges;
+  for (int trial = 0; trial < effort.trials && steps < effort.steps && best->k() > 1 && best->inertia > 0; ++trial) {
+    if (!exchanges) exchanges.emplace(points, *best, interrupt);
+    Clustering changed = Lloyd(points, exchanges->Try(random.Uniform(static_cast<std::uint32_t>(trial), 0), interrupt),
+                               LimitsOf(task), task.options.distance, interrupt);
+    if (changed.inertia < best->inertia * kWorthImproving) Improve(points, task, &changed, interrupt);
+    steps += pass * static_cast<double>(changed.iterations + 2);
+    DropEmptyClusters(points.dimensions(), &changed);
     if (!IsBetter(changed, *best, min_rows)) continue;
     changed.iterations += best->iterations;
+    exchanges.reset();
     *best = std::move(changed);
   }
-  const std::uint64_t before = best->iterations;
-  *best = Lloyd(points, std::move(best->centroids), LimitsOf(task), task.options.distance, interrupt);
-  best->iterations += before;
-  Improve(points, task, best, interrupt);
 }
 
 }  // namespace
@@ -98,10 +111,7 @@ Clustering Search(const Tiles& points, const SearchTask& task, double min_rows, 
     if (start == 0 || IsBetter(state, best, min_rows)) best = std::move(state);
     if (best.inertia == 0) break;
   }
-  if (options.quality == Quality::kBest && !given) {
-    SwapCentroids(points, task, min_rows, &best, interrupt);
-    DropEmptyClusters(points.dimensions(), &best);
-  }
+  if (!given && options.quality != Quality::kFast) SearchLocally(points, task, min_rows, &best, interrupt);
   return best;
 }
 

@@ -93,7 +93,7 @@ my $weighted_model = $s->value(sprintf $weighted, 'c');
 workers(2);
 is($s->value(sprintf $weighted, 'c3'), $weighted_model, 'weighted rows in parallel: the same model');
 # Scoring and judging in workers.
-$s->value("CREATE TABLE kept AS SELECT " . sql_literal($model) . "::kmeans_model AS m");
+$s->value("CREATE TABLE kept AS SELECT " . sql_literal($model) . "::kmeans_model AS m; ANALYZE kept");
 my $judge = 'SELECT (kmeans_evaluate(m, ARRAY[age, income, card_debt])).rows, round((kmeans_evaluate(m, ARRAY[age, income, card_debt])).inertia::numeric, 3) FROM c, kept';
 workers(0);
 my $judged = $s->value($judge);

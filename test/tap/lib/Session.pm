@@ -215,8 +215,9 @@ sub median {
     return $sorted[ @sorted / 2 ];
 }
 
+# Changes when the server restarts, and when it starts its processes anew after a crash.
 sub server_start_time {
-    return psql('postgres', 'SELECT pg_postmaster_start_time()')->{out};
+    return psql('postgres', q{SELECT pg_postmaster_start_time(), backend_start FROM pg_stat_activity WHERE backend_type = 'checkpointer'})->{out};
 }
 
 # A table of made-up customers; id and four numbers.
