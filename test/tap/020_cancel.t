@@ -20,8 +20,8 @@ my $limit = 0.3;
 sample_table($s, 'c', 1_000_000, 1);
 $s->value('CREATE TABLE sketches (name text, sketch kmeans_sketch); ALTER TABLE sketches ALTER sketch SET STORAGE external');
 $s->value(q{INSERT INTO sketches SELECT 'customers', kmeans_sketch(x, 1000000) FROM c});
-$s->value(q{INSERT INTO sketches SELECT 'equal', kmeans_sketch(ARRAY[1.0], 6000000) FROM generate_series(1, 6000000)});
-$s->value(q{INSERT INTO sketches SELECT 'random', kmeans_sketch(ARRAY[random()], 6000000) FROM generate_series(1, 6000000)});
+$s->value(q{INSERT INTO sketches SELECT 'equal', kmeans_sketch(ARRAY[1.0], 4000000) FROM generate_series(1, 4000000)});
+$s->value(q{INSERT INTO sketches SELECT 'random', kmeans_sketch(ARRAY[random()], 100000000) FROM generate_series(1, 4000000)});
 $s->value(q{INSERT INTO sketches SELECT 'small', kmeans_sketch(ARRAY[random(), random()], 60000) FROM generate_series(1, 40000)});
 my $sketch = sub { "(SELECT sketch FROM sketches WHERE name = '$_[0]')" };
 
@@ -60,16 +60,13 @@ my $worst = sub { max(@_) };
 cancel_test('fit', "SELECT length(kmeans_fit(" . $sketch->('customers') . ", 50, '{\"quality\": \"best\"}')::text)", [0.3, 0.5, 0.8, 1.2, 1.7], $best);
 cancel_test('seeding', "SELECT length(kmeans_fit(" . $sketch->('customers') . ", 5000, '{\"quality\": \"fast\"}')::text)", [0.4, 0.6, 0.8, 1.0, 1.5], $best);
 cancel_test('scan of an aggregate', "SELECT kmeans(x, 3) FROM c a CROSS JOIN generate_series(1, 3)", [0.02, 0.05, 0.1, 0.15, 0.2], $best);
-cancel_test('kmeans_label OVER ()', "SELECT count(kmeans_label) FROM (SELECT kmeans_label(x, 50, '{\"quality\": \"best\"}') OVER () FROM c) l", [0.3, 0.6, 1.0, 2.0, 2.5], $best);
-cancel_test('kmeans_sketch of many rows', "SELECT length(kmeans_merge(sketch)::text) FROM sketches, generate_series(1, 5) WHERE name = 'random'", [0.02, 0.05, 0.1, 0.15, 0.2], $best);
+cancel_test('kmeans_label OVER ()', "SELECT count(kmeans_label) FROM (SELECT kmeans_label(x, 50, '{\"quality\": \"best\"}') OVER () FROM c) l", [0.3, 0.6, 0.9, 1.3, 1.6], $best);
+cancel_test('kmeans_sketch of many rows', "SELECT length(kmeans_merge(sketch)::text) FROM sketches, generate_series(1, 8) WHERE name = 'random'", [0.02, 0.05, 0.1, 0.15, 0.2], $best);
 cancel_test('canonical order of equal rows', "SELECT length(kmeans_fit(" . $sketch->('equal') . ", 2)::text) FROM generate_series(1, 3)", [0.05, 0.1, 0.15, 0.2, 0.25, 0.3], $middle);
 cancel_test('canonical order of random rows', "SELECT length(kmeans_fit(" . $sketch->('random') . ", 2, '{\"quality\": \"best\"}')::text)", [0.05, 0.1, 0.2, 0.3, 0.4], $middle);
 cancel_test('quantiles of scale robust', "SELECT length(kmeans_fit(" . $sketch->('random') . ", 2, '{\"scale\": \"robust\"}')::text)", [0.5, 0.7, 0.9, 1.1, 1.3], $middle);
 
 # Metrics of many clusters: Davies-Bouldin looks at every pair.
-$s->value(q{CREATE TABLE wide AS SELECT kmeans_fit(sketch, 20000, '{"init": "random", "quality": "fast", "max_iter": 1}') AS model
-    FROM sketches WHERE name = 'small'});
-cancel_test('kmeans_evaluate of 20,000 clusters', 'SELECT kmeans_evaluate(model, ARRAY[0.5, 0.5]) FROM wide', [0.1, 0.15, 0.2], $worst);
 cancel_test('fit of 20,000 clusters', "SELECT length(kmeans_fit(" . $sketch->('small') . ", 20000, '{\"init\": \"random\", \"quality\": \"fast\", \"max_iter\": 1}')::text)",
     [0.3, 0.6, 0.9, 1.2], $worst);
 

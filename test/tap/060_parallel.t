@@ -94,7 +94,8 @@ workers(2);
 is($s->value(sprintf $weighted, 'c3'), $weighted_model, 'weighted rows in parallel: the same model');
 # Scoring and judging in workers.
 $s->value("CREATE TABLE kept AS SELECT " . sql_literal($model) . "::kmeans_model AS m; ANALYZE kept");
-my $judge = 'SELECT (kmeans_evaluate(m, ARRAY[age, income, card_debt])).rows, round((kmeans_evaluate(m, ARRAY[age, income, card_debt])).inertia::numeric, 3) FROM c, kept';
+my $literal = sql_literal($model) . '::kmeans_model';
+my $judge = "SELECT (e).rows, round((e).inertia::numeric, 3) FROM (SELECT kmeans_evaluate($literal, ARRAY[age, income, card_debt]) AS e FROM c OFFSET 0) t";
 workers(0);
 my $judged = $s->value($judge);
 workers(2);

@@ -121,20 +121,24 @@ sub resident {
     open my $status, '<', "/proc/$pid/status" or return 0;
     return join('', <$status>) =~ /^VmRSS:\s+(\d+) kB/m ? $1 : 0;
 }
-my $many = 'SELECT count(*), count(*) FILTER (WHERE kmeans_assign(m, ARRAY[v]) IS DISTINCT FROM segment) FROM (SELECT * FROM m_%s JOIN expected USING (i) JOIN x USING (id) ORDER BY id, i OFFSET 0) t';
+my $many = 'SELECT count(*), count(*) FILTER (WHERE kmeans_assign(m, ARRAY[v]) IS DISTINCT FROM segment) FROM (SELECT * FROM m_%s JOIN expected USING (i) JOIN x USING (id) WHERE id <= %d ORDER BY id, i OFFSET 0) t';
 SKIP: {
     skip 'no /proc', 6 if !resident();
-    for my $form ('plain', 'compressed', 'external') {
-        $s->value("SET work_mem = '64MB'");
-        is($s->value(sprintf $many, $form), '100000|0', "$form: 100,000 calls with 500 models");
+    $s->value("SET work_mem = '64MB'");
+    for my $case (['plain', 200], ['compressed', 40], ['external', 40]) {
+        my ($form, $rows) = @$case;
+        my $calls = 500 * $rows;
+        is($s->value(sprintf $many, $form, 20), '10000|0', "$form: 10,000 calls with 500 models in turn");
         my $before = resident();
-        is($s->value(sprintf $many, $form), '100000|0', "$form: once more");
+        is($s->value(sprintf $many, $form, $rows), "$calls|0", "$form: $calls calls");
         my $after = resident();
-        cmp_ok($after - $before, '<', 4096, sprintf '%s: the backend does not grow (%d kB, then %d kB)', $form, $before, $after);
+        # The sort below takes some memory of its own, up to work_mem.
+        cmp_ok($after - $before, '<', 16384, sprintf '%s: the backend does not grow with the calls (%d kB, then %d kB)', $form, $before, $after);
     }
 }
 # While the query runs, at most some of the models are kept.
-my $peak = $s->value(q{SELECT max(kept) FROM (SELECT kmeans_assign(m, ARRAY[v]), (SELECT count(*) FROM pg_backend_memory_contexts WHERE name = 'kmeans model' AND id > 0) AS kept FROM (SELECT * FROM m_plain JOIN expected USING (i) JOIN x USING (id) WHERE id <= 2 ORDER BY id, i OFFSET 0) t) p});
+$s->value(q{CREATE FUNCTION kept_models(i int) RETURNS bigint LANGUAGE plpgsql AS $$ BEGIN RETURN (SELECT count(*) FROM pg_backend_memory_contexts WHERE name = 'kmeans model'); END $$});
+my $peak = $s->value(q{SELECT max(kept) FROM (SELECT kmeans_assign(m, ARRAY[v]) AS segment, kept_models(i) AS kept FROM (SELECT * FROM m_plain JOIN expected USING (i) JOIN x USING (id) WHERE i <= 200 AND id = 1 ORDER BY i OFFSET 0) t OFFSET 0) p WHERE segment >= 0});
 cmp_ok($peak, '<=', 65, "a call site keeps at most 64 models ready ($peak)");
 cmp_ok($peak, '>', 1, 'and more than one');
 
