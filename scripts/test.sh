@@ -96,7 +96,7 @@ show_failure() {
         if [ -s regression.diffs ]; then cat regression.diffs; else tail -n 60 "$log"; fi
         ;;
     tap)
-        awk '/^not ok |^Bail out/ { show = 1; print; next } !/^#/ { show = 0 } show' "$log"
+        awk '/^not ok |^Bail out/ { show = 1; print; next } /^[^#]/ { show = 0 } show' "$log"
         sed -n '/^Test Summary Report/,/^Files=/p' "$log" | grep . || tail -n 60 "$log"
         ;;
     *)

@@ -12,14 +12,18 @@ constexpr std::uint32_t kLayout = 1;
 constexpr char kBinaryVersion = 1;
 constexpr std::size_t kMaxModelText = std::size_t{64} << 20;
 
+// Of the text as it comes and of the canonical text, so that what was taken can be read back.
+void RequireSize(std::size_t bytes) {
+  if (bytes <= kMaxModelText) return;
+  throw Error(ErrorCode::kLimit, "kmeans_model is too large",
+              "Its text has " + std::to_string(bytes) + " bytes; the limit is " + std::to_string(kMaxModelText) + ".");
+}
+
 // Reads any JSON text of a model and makes the canonical value.
 struct varlena* ValueFromJson(std::string_view utf8, ErrorCode code) {
   struct varlena* value = nullptr;
   CallCore([&] {
-    if (utf8.size() > kMaxModelText) {
-      throw Error(ErrorCode::kLimit, "kmeans_model is too large",
-                  "Its text has " + std::to_string(utf8.size()) + " bytes; the limit is " + std::to_string(kMaxModelText) + ".");
-    }
+    RequireSize(utf8.size());
     value = MakeModelValue(DecodeModel(utf8, code, ServerInterrupt()));
   });
   return value;
@@ -43,6 +47,7 @@ Fingerprint ModelFingerprint(const struct varlena* value) {
 
 struct varlena* MakeModelValue(const Model& model) {
   const std::string text = EncodeModel(model);
+  RequireSize(text.size());
   const Fingerprint fingerprint{{HashBytes(text.data(), text.size(), 1), HashBytes(text.data(), text.size(), 2)}};
   const std::size_t bytes = VARHDRSZ + kModelPrefixBytes + text.size();
   auto* value = static_cast<struct varlena*>(Allocate(bytes));

@@ -276,8 +276,10 @@ for my $case (['kmeans_model', 0x7fffffff], ['kmeans_sketch', 0x7fffffff], ['kme
 # ---- large values ------------------------------------------------------------------------------------------------------------
 
 # A text at the limit whose canonical form is longer: what is taken must come back from its own text.
-my $large = $s->query(q{SELECT m::text::kmeans_model::text = m::text FROM (SELECT jsonb_set(m::jsonb, '{warnings}', jsonb_build_array(jsonb_build_object('code', 'x', 'message', repeat('ü', 30000000))))::kmeans_model AS m FROM models WHERE id = 1) x});
-ok($large->{state} eq '54000' || $large->{out} eq 't', 'a model with a text of 60 MB of non-ASCII is refused, or comes back from its own text') or diag "$large->{state} $large->{message}";
+my $large = $s->query(q{CREATE TABLE large AS SELECT jsonb_set(m::jsonb, '{warnings}', jsonb_build_array(jsonb_build_object('code', 'x', 'message', repeat('ü', 15000000))))::kmeans_model AS m FROM models WHERE id = 1});
+my $again = $large->{state} eq '' ? $s->query('SELECT m::text::kmeans_model::text = m::text FROM large') : undef;
+ok(defined $again ? $again->{out} eq 't' : $large->{state} eq '54000', 'a model with 30 MB of text beyond ASCII (90 MB when escaped) is refused, or comes back from its own text')
+    or diag defined $again ? "taken; then $again->{state} $again->{message}" : "$large->{state} $large->{message}";
 my $base64 = $s->query(q{SELECT octet_length(repeat('A', 720000000)::kmeans_sketch::text)});
 ok($base64->{state} =~ /^(?:22P02|54000)$/, 'base64 of 720 MB that is no sketch is an error of input') or diag "$base64->{state} $base64->{message}";
 
