@@ -140,7 +140,8 @@ void WarnOfClusters(const Options& options, std::int64_t k, const Clustering& st
   if (found < k) {
     warnings->push_back({"fewer_clusters", std::to_string(k) + " clusters were asked for and " + std::to_string(found) +
                                                (options.min_size > 0 ? " found that hold option \"min_size\""
-                                                                     : " found: there are not more different rows")});
+                                                                     : state.inertia == 0 ? " found: there are not more different rows"
+                                                                     : " found: the others were left without rows")});
   }
   if (!state.converged) {
     warnings->push_back({"not_converged", "the fit was stopped by option \"max_iter\" (" + std::to_string(options.max_iter) +
@@ -211,7 +212,7 @@ std::optional<Model> Fit(const RowSet& rows, std::int64_t k, const Options& opti
   model.centroids = Ordered(state, dimensions);
   const auto clusters = SumClusters(points, model.centroids, interrupt);
   DescribeSegments(clusters, &model);
-  model.metrics = Evaluate(clusters, model.centroids, dimensions).metrics;
+  model.metrics = Evaluate(clusters, model.centroids, dimensions, interrupt).metrics;
   model.metrics.total_inertia = whole.total_inertia;
   model.fit = RecordOf(rows, prepared, k, options, state);
   WarnOfUnscaled(options, prepared, &model.warnings);

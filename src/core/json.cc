@@ -61,6 +61,7 @@ class TreeBuilder : public nlohmann::json_sax<nlohmann::json> {
 
  private:
   static constexpr std::size_t kMaxMembers = 4096;
+  static constexpr std::size_t kMaxValues = std::size_t{1} << 23;  // some 40 bytes each
 
   [[noreturn]] void Fail(std::string detail) const {
     throw Error(code_, std::string("invalid input for ") + what_, std::move(detail));
@@ -82,6 +83,7 @@ class TreeBuilder : public nlohmann::json_sax<nlohmann::json> {
   }
   bool Add(JsonValue value) {
     interrupt_.Poll();
+    if (++values_ > kMaxValues) Fail("It holds more than " + std::to_string(kMaxValues) + " values.");
     if (open_.empty()) {
       result_ = std::move(value);
     } else if (JsonArray* array = open_.back().MutableArray()) {
@@ -95,6 +97,7 @@ class TreeBuilder : public nlohmann::json_sax<nlohmann::json> {
   ErrorCode code_;
   const char* what_;
   const Interrupt& interrupt_;
+  std::size_t values_ = 0;
   std::vector<JsonValue> open_;
   JsonValue result_;
 };

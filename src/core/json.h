@@ -48,7 +48,7 @@ class JsonValue {
 };
 
 // Reads one JSON text in UTF-8. Errors, all with the given code: not JSON, a name twice in one object, more than
-// kMaxJsonDepth levels, a number beyond the range of a double, U+0000 in a string.
+// kMaxJsonDepth levels, more than eight million values, a number beyond the range of a double, U+0000 in a string.
 constexpr int kMaxJsonDepth = 16;
 JsonValue ParseJson(std::string_view text, ErrorCode code, const char* what, const Interrupt& interrupt = {});
 

@@ -35,13 +35,15 @@ void AddTile(const Tiles& points, std::size_t tile, const std::vector<double>& c
 }
 
 // Mean over the clusters of the worst ratio of their spreads to the distance of their centroids.
-double DaviesBouldin(const std::vector<ClusterSums>& clusters, const std::vector<double>& centroids, std::size_t dimensions) {
+double DaviesBouldin(const std::vector<ClusterSums>& clusters, const std::vector<double>& centroids, std::size_t dimensions,
+                     const Interrupt& interrupt) {
   double sum = 0;
   double count = 0;
   for (std::size_t a = 0; a < clusters.size(); ++a) {
     if (clusters[a].weight <= 0) continue;
     double worst = 0;
     for (std::size_t b = 0; b < clusters.size(); ++b) {
+      interrupt.Poll();
       if (a == b || clusters[b].weight <= 0) continue;
       double square = 0;
       for (std::size_t j = 0; j < dimensions; ++j) {
@@ -92,7 +94,8 @@ double CentroidSilhouette(double nearest, double second) {
   return std::isinf(second) ? 0 : 1 - std::sqrt(nearest / second);
 }
 
-Evaluation Evaluate(const std::vector<ClusterSums>& clusters, const std::vector<double>& centroids, std::size_t dimensions) {
+Evaluation Evaluate(const std::vector<ClusterSums>& clusters, const std::vector<double>& centroids, std::size_t dimensions,
+                    const Interrupt& interrupt) {
   Evaluation out;
   double used = 0;
   double distance = 0;
@@ -113,7 +116,7 @@ Evaluation Evaluate(const std::vector<ClusterSums>& clusters, const std::vector<
   if (used < 2) return out;
   // A quotient beyond the range of a double is not defined either: a model holds finite numbers only.
   const auto finite_or_undefined = [](double value) { return std::isfinite(value) ? value : Metrics::kUndefined; };
-  out.metrics.davies_bouldin = finite_or_undefined(DaviesBouldin(clusters, centroids, dimensions));
+  out.metrics.davies_bouldin = finite_or_undefined(DaviesBouldin(clusters, centroids, dimensions, interrupt));
   if (parts.within > 0 && out.weight > used) {
     out.metrics.calinski_harabasz = finite_or_undefined((parts.between / (used - 1)) / (parts.within / (out.weight - used)));
   }

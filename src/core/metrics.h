@@ -27,8 +27,9 @@ struct Evaluation {
 
 // Metrics from the sums of k clusters about `centroids` (k x dimensions). Clusters without rows do not count.
 // Calinski-Harabasz is about the means of the rows themselves; inertia, silhouette and Davies-Bouldin are about the centroids
-// (no difference where the centroids are the means).
-Evaluation Evaluate(const std::vector<ClusterSums>& clusters, const std::vector<double>& centroids, std::size_t dimensions);
+// (no difference where the centroids are the means). Davies-Bouldin takes k^2 * dimensions steps.
+Evaluation Evaluate(const std::vector<ClusterSums>& clusters, const std::vector<double>& centroids, std::size_t dimensions,
+                    const Interrupt& interrupt = {});
 
 // (b - a) / max(a, b) of a row from its two smallest squared distances; 0 when both are 0.
 double CentroidSilhouette(double nearest, double second);

@@ -35,12 +35,13 @@ struct EvaluationState {
 // As many bits as a double holds exactly.
 double ModelMark(const CachedModel* model) { return static_cast<double>(model->fingerprint.words[0] >> 11); }
 
-ArrayType* NewState(const CachedModel* model, const struct varlena* value, MemoryContext context) {
+// In the current context: the executor copies it to where states live.
+ArrayType* NewState(const CachedModel* model, const struct varlena* value) {
   const std::size_t segments = model->scorer().segments();
   const std::size_t dimensions = model->scorer().dimensions();
   const std::size_t size = kHead + segments * (kSums + 2 * dimensions);
   const std::size_t bytes = ARR_OVERHEAD_NONULLS(1) + size * sizeof(double);
-  auto* array = static_cast<ArrayType*>(MemoryContextAllocZero(context, bytes));
+  auto* array = static_cast<ArrayType*>(palloc0(bytes));
   SET_VARSIZE(array, bytes);
   array->ndim = 1;
   array->elemtype = FLOAT8OID;
@@ -68,12 +69,10 @@ EvaluationState StateOf(ArrayType* array) {
   return state;
 }
 
-MemoryContext AggregateContext(FunctionCallInfo fcinfo) {
-  MemoryContext context;
-  if (AggCheckCallContext(fcinfo, &context) == 0) {
+void RequireAggregate(FunctionCallInfo fcinfo) {
+  if (AggCheckCallContext(fcinfo, nullptr) == 0) {
     ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED), errmsg("kmeans_evaluate is called outside an aggregate")));
   }
-  return context;
 }
 
 double ReadWeight(FunctionCallInfo fcinfo) {
@@ -105,7 +104,7 @@ void AddPoint(const EvaluationState& state, const Scorer& scorer, const double* 
 
 template <ArgumentKind kKind>
 Datum Accumulate(FunctionCallInfo fcinfo) {
-  MemoryContext context = AggregateContext(fcinfo);
+  RequireAggregate(fcinfo);
   ArrayType* array = PG_ARGISNULL(0) ? nullptr : PG_GETARG_ARRAYTYPE_P(0);
   if (PG_ARGISNULL(1) || PG_ARGISNULL(2)) {
     if (array == nullptr) PG_RETURN_NULL();
@@ -115,10 +114,12 @@ Datum Accumulate(FunctionCallInfo fcinfo) {
   const double weight = ReadWeight(fcinfo);
   if (array == nullptr) {
     const auto* value = reinterpret_cast<struct varlena*>(PG_DETOAST_DATUM_PACKED(PG_GETARG_DATUM(1)));
-    array = NewState(model, value, context);
+    array = NewState(model, value);
   }
-  const EvaluationState state{Numbers(array)};
-  if (state.at[4] != ModelMark(model)) {
+  // Anybody may build an aggregate on this function, so a state is checked here too.
+  const EvaluationState state = StateOf(array);
+  if (state.at[4] != ModelMark(model) || state.segments() != model->scorer().segments() ||
+      state.dimensions() != model->scorer().dimensions()) {
     ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("model must be the same for all rows")));
   }
   if (weight == 0) PG_RETURN_POINTER(array);
@@ -138,7 +139,7 @@ SEGMENTATION_FUNCTION(kmeans_evaluate_accum_array) { return Accumulate<ArgumentK
 SEGMENTATION_FUNCTION(kmeans_evaluate_accum_jsonb) { return Accumulate<ArgumentKind::kJsonb>(fcinfo); }
 
 SEGMENTATION_FUNCTION(kmeans_evaluate_combine) {
-  MemoryContext context = AggregateContext(fcinfo);
+  RequireAggregate(fcinfo);
   ArrayType* first = PG_ARGISNULL(0) ? nullptr : PG_GETARG_ARRAYTYPE_P(0);
   if (PG_ARGISNULL(1)) {
     if (first == nullptr) PG_RETURN_NULL();
@@ -146,11 +147,8 @@ SEGMENTATION_FUNCTION(kmeans_evaluate_combine) {
   }
   ArrayType* second = PG_GETARG_ARRAYTYPE_P(1);
   const EvaluationState from = StateOf(second);
-  if (first == nullptr) {
-    first = static_cast<ArrayType*>(MemoryContextAlloc(context, VARSIZE(second)));
-    memcpy(first, second, VARSIZE(second));
-    PG_RETURN_POINTER(first);
-  }
+  // A copy: the second state is not ours to keep.
+  if (first == nullptr) PG_RETURN_DATUM(datumCopy(PointerGetDatum(second), false, -1));
   const EvaluationState to = StateOf(first);
   if (to.size() != from.size() || to.segments() != from.segments() || to.at[4] != from.at[4]) {
     ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("model must be the same for all rows")));
@@ -161,7 +159,7 @@ SEGMENTATION_FUNCTION(kmeans_evaluate_combine) {
 }
 
 SEGMENTATION_FUNCTION(kmeans_evaluate_final) {
-  AggregateContext(fcinfo);
+  RequireAggregate(fcinfo);
   if (PG_ARGISNULL(0)) PG_RETURN_NULL();
   const EvaluationState state = StateOf(PG_GETARG_ARRAYTYPE_P(0));
   Evaluation result;
@@ -173,7 +171,7 @@ SEGMENTATION_FUNCTION(kmeans_evaluate_final) {
                           std::vector<double>(sums + kSums, sums + state.stride())});
     }
     const std::vector<double> centroids(state.Centroids(), state.Centroids() + state.segments() * state.dimensions());
-    result = Evaluate(clusters, centroids, state.dimensions());
+    result = Evaluate(clusters, centroids, state.dimensions(), ServerInterrupt());
   });
   const bool empty = !(result.weight > 0);
   bool nulls[8] = {false, false, false, empty, empty, false, false, false};

@@ -42,6 +42,7 @@ void Collect(WindowObject window, SketchState* state, bool has_options, Partitio
   MemoryContext outer = MemoryContextSwitchTo(row_context);
   for (std::int64_t i = 0; i < out->rows; ++i) {
     CHECK_FOR_INTERRUPTS();
+    MemoryContextReset(row_context);
     bool is_null;
     bool is_out;
     const Datum features = WinGetFuncArgInPartition(window, 0, static_cast<int>(i), WINDOW_SEEK_HEAD, false, &is_null, &is_out);
@@ -53,7 +54,6 @@ void Collect(WindowObject window, SketchState* state, bool has_options, Partitio
     const std::uint64_t before = state->shape.rows;
     AppendRow(state, array, nullptr, false);
     if (state->shape.rows > before) out->labels[i] = 0;
-    MemoryContextReset(row_context);
   }
   MemoryContextSwitchTo(outer);
   MemoryContextDelete(row_context);
@@ -72,7 +72,7 @@ TrainedValue TrainAndLabel(const SketchState* state, PartitionLabels* out) {
     std::int64_t at = 0;
     for (const RowBlock& rows_of_block : rows.blocks) {
       for (std::uint64_t i = 0; i < rows_of_block.rows; ++i, ++at) {
-        if (i % 1024 == 0) interrupt.Poll();
+        interrupt.Poll();
         while (out->labels[at] == kNoLabel) ++at;
         std::memcpy(row.data(), rows_of_block.data + i * rows.RowBytes(), rows.RowBytes());
         const double* point = scorer.ToModelSpace(row.data(), scratch.data());

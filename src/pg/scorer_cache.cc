@@ -5,12 +5,15 @@
 namespace segmentation {
 namespace {
 
+// What one call site keeps at most, so that a query over many models does not grow the backend.
 constexpr int kMaxModels = 64;
+constexpr std::size_t kMaxBytes = std::size_t{64} << 20;
 
 struct ModelCache {
   MemoryContext context;  // the call site's
   std::uint64_t clock;
   int count;
+  std::size_t bytes;
   CachedModel* last;
   CachedModel* models[kMaxModels];
 };
@@ -75,6 +78,7 @@ CachedModel* Load(ModelCache* cache, struct varlena* value, const char* key, std
     auto* copy = static_cast<double*>(Allocate(block.size() * sizeof(double)));
     std::memcpy(copy, block.data(), block.size() * sizeof(double));
     model->block = copy;
+    model->block_bytes = block.size() * sizeof(double);
   });
   model->scratch = static_cast<double*>(palloc(model->scorer().scratch() * sizeof(double)));
   model->values = static_cast<double*>(palloc(model->scorer().inputs() * sizeof(double)));
@@ -83,16 +87,21 @@ CachedModel* Load(ModelCache* cache, struct varlena* value, const char* key, std
   return model;
 }
 
-// A place for one more model: a free one, or that of the model used longest ago.
-CachedModel** PlaceFor(ModelCache* cache) {
-  if (cache->count < kMaxModels) return &cache->models[cache->count++];
+void DropOldest(ModelCache* cache) {
   CachedModel** oldest = &cache->models[0];
-  for (CachedModel*& model : cache->models) {
-    if (model->last_used < (*oldest)->last_used) oldest = &model;
+  for (int i = 1; i < cache->count; ++i) {
+    if (cache->models[i]->last_used < (*oldest)->last_used) oldest = &cache->models[i];
   }
   if (cache->last == *oldest) cache->last = nullptr;
+  cache->bytes -= (*oldest)->block_bytes;
   MemoryContextDelete((*oldest)->context);
-  return oldest;
+  *oldest = cache->models[--cache->count];
+}
+
+void Keep(ModelCache* cache, CachedModel* model) {
+  while (cache->count == kMaxModels || (cache->count > 0 && cache->bytes + model->block_bytes > kMaxBytes)) DropOldest(cache);
+  cache->models[cache->count++] = model;
+  cache->bytes += model->block_bytes;
 }
 
 }  // namespace
@@ -107,8 +116,7 @@ CachedModel* CachedModelOf(FunctionCallInfo fcinfo, int argument) {
     model = Find(cache, key, bytes);
     if (model == nullptr) {
       model = Load(cache, value, key, bytes);
-      CachedModel** place = PlaceFor(cache);
-      *place = model;
+      Keep(cache, model);
     }
     cache->last = model;
   }

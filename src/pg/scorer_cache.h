@@ -13,6 +13,7 @@ struct RowBinding;  // row_arg.h
 struct CachedModel {
   MemoryContext context;
   const double* block;      // for Scorer
+  std::size_t block_bytes;
   double* scratch;          // Scorer::scratch() doubles
   double* values;           // one per input
   // The raw values of the row read last, for as long as its arguments live: numbers, or RawValues where there are categoricals.

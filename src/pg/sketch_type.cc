@@ -16,20 +16,34 @@ void Validate(const char* bytes, std::size_t length, ErrorCode code) {
   });
 }
 
+// Decodes base64 piece by piece, because the server's function counts in int; returns the number of bytes.
+std::size_t Decode(const char* text, std::size_t length, char* to) {
+  constexpr std::size_t kPiece = std::size_t{1} << 26;  // a multiple of 4, so that a piece stands for whole bytes
+  std::size_t bytes = 0;
+  for (std::size_t at = 0; at < length; at += kPiece) {
+    CHECK_FOR_INTERRUPTS();
+    const std::size_t piece = Min(kPiece, length - at);
+    const auto room = static_cast<int>(piece / 4 * 3 + 3);
+    const int decoded = DecodeBase64(text + at, static_cast<int>(piece), to + bytes, room);
+    // Only the last piece may end in padding.
+    if (decoded < 0 || (at + piece < length && static_cast<std::size_t>(decoded) != piece / 4 * 3)) {
+      ereport(ERROR, (errcode(ERRCODE_INVALID_TEXT_REPRESENTATION), errmsg("invalid input for kmeans_sketch"),
+                      errdetail("The text is not base64.")));
+    }
+    bytes += static_cast<std::size_t>(decoded);
+  }
+  return bytes;
+}
+
 }  // namespace
 
 SEGMENTATION_FUNCTION(kmeans_sketch_in) {
   const char* text = PG_GETARG_CSTRING(0);
-  const auto length = static_cast<int>(strlen(text));
-  const int room = pg_b64_dec_len(length);
-  auto* value = static_cast<struct varlena*>(palloc(VARHDRSZ + static_cast<std::size_t>(room)));
-  const int bytes = DecodeBase64(text, length, VARDATA(value), room);
-  if (bytes < 0) {
-    ereport(ERROR, (errcode(ERRCODE_INVALID_TEXT_REPRESENTATION), errmsg("invalid input for kmeans_sketch"),
-                    errdetail("The text is not base64.")));
-  }
+  const std::size_t length = strlen(text);
+  auto* value = static_cast<struct varlena*>(palloc(VARHDRSZ + length / 4 * 3 + 3));
+  const std::size_t bytes = Decode(text, length, VARDATA(value));
   SET_VARSIZE(value, VARHDRSZ + bytes);
-  Validate(VARDATA(value), static_cast<std::size_t>(bytes), ErrorCode::kInvalidText);
+  Validate(VARDATA(value), bytes, ErrorCode::kInvalidText);
   PG_RETURN_POINTER(value);
 }
 

@@ -48,7 +48,7 @@ CREATE AGGREGATE kmeans_merge(sketch kmeans_sketch) (
 COMMENT ON AGGREGATE kmeans_merge(kmeans_sketch) IS 'Merges sketches into one of all their rows; the largest capacity counts, and more rows than that are an error.';
 
 CREATE FUNCTION kmeans_fit(sketch kmeans_sketch, k integer, options jsonb DEFAULT '{}') RETURNS kmeans_model
-    AS 'MODULE_PATHNAME', 'segmentation_kmeans_fit' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 100000;
+    AS 'MODULE_PATHNAME', 'segmentation_kmeans_fit' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 1000;
 COMMENT ON FUNCTION kmeans_fit(kmeans_sketch, integer, jsonb) IS 'Trains k-means on the rows of a sketch: the same model as kmeans over the rows themselves while the sketch is exact.';
 
 CREATE FUNCTION kmeans_label(features double precision[], k integer) RETURNS integer

@@ -1,8 +1,14 @@
 -- Schema segmentation: data to try the extension on.
 
-CREATE SCHEMA segmentation;
-COMMENT ON SCHEMA segmentation IS 'Customer segmentation with the extension of that name.';
-GRANT USAGE ON SCHEMA segmentation TO PUBLIC;
+-- The schema is there already with CREATE EXTENSION segmentation SCHEMA segmentation.
+DO $$
+BEGIN
+    IF '@extschema@' <> 'segmentation' THEN
+        CREATE SCHEMA segmentation;
+        COMMENT ON SCHEMA segmentation IS 'Customer segmentation with the extension of that name.';
+        GRANT USAGE ON SCHEMA segmentation TO PUBLIC;
+    END IF;
+END $$;
 
 CREATE FUNCTION segmentation.sample_customers(n bigint, seed bigint DEFAULT 0)
     RETURNS TABLE (customer_id bigint, age integer, education integer, years_employed integer, income double precision,

@@ -1,4 +1,5 @@
-// How fast the core is, part by part. Data are round groups, which is what Lloyd's algorithm likes; times of Fit depend on them.
+// How fast the core is, part by part. Data are round groups, which is what Lloyd's algorithm likes; times of Fit depend on
+// them.
 //
 //   build/default/core_bench --benchmark_min_time=0.2
 #include <benchmark/benchmark.h>
@@ -19,7 +20,8 @@ constexpr std::size_t kFeatures = 8;
 void CountDistances(benchmark::State& state, std::size_t rows, std::size_t k, std::size_t d) {
   const auto iterations = static_cast<double>(state.iterations());
   state.counters["rows/s"] = benchmark::Counter(iterations * static_cast<double>(rows), benchmark::Counter::kIsRate);
-  state.counters["madd/s"] = benchmark::Counter(iterations * static_cast<double>(rows * k * d), benchmark::Counter::kIsRate);
+  state.counters["madd/s"] =
+      benchmark::Counter(iterations * static_cast<double>(rows * k * d), benchmark::Counter::kIsRate);
 }
 
 // Arguments: index of the vector width, dimensions, k.

@@ -19,7 +19,9 @@ struct TileResult {
   std::int32_t label[kTileRows];
 };
 
-bool SameBits(double a, double b) { return std::memcmp(&a, &b, sizeof a) == 0; }
+bool SameBits(double a, double b) {
+  return std::memcmp(&a, &b, sizeof a) == 0;
+}
 
 // Both kernels of one width against the reference; a row per failure would be too many, so the first ends it.
 void CheckWidth(const TileKernels& kernels, const Tiles& tiles, const std::vector<double>& centroids) {
@@ -34,7 +36,8 @@ void CheckWidth(const TileKernels& kernels, const Tiles& tiles, const std::vecto
       std::vector<double> row(dimensions);
       tiles.CopyRow(tile * kTileRows + r, row.data());
       const auto expected = test::NaiveNearest(row, centroids);
-      ASSERT_EQ(one.label[r], static_cast<std::int32_t>(expected.label)) << kernels.lanes << " d " << dimensions << " k " << k;
+      ASSERT_EQ(one.label[r], static_cast<std::int32_t>(expected.label))
+          << kernels.lanes << " d " << dimensions << " k " << k;
       ASSERT_EQ(two.label[r], one.label[r]) << kernels.lanes << " d " << dimensions << " k " << k;
       ASSERT_TRUE(SameBits(one.distance[r], expected.square));
       ASSERT_TRUE(SameBits(two.distance[r], expected.square));

@@ -109,7 +109,8 @@ TEST(FitRepeat, IntegerWeightsAreRepeatedRows) {
         const Model a = FitRows(rows, 3, options, weights);
         const Model b = FitRows(repeated, 3, options);
         ASSERT_EQ(a.segments.size(), b.segments.size());
-        for (std::size_t s = 0; s < a.segments.size(); ++s) EXPECT_EQ(a.segments[s].weight, b.segments[s].weight) << options;
+        for (std::size_t s = 0; s < a.segments.size(); ++s)
+          EXPECT_EQ(a.segments[s].weight, b.segments[s].weight) << options;
         for (std::size_t i = 0; i < a.centroids.size(); ++i) EXPECT_NEAR(a.centroids[i], b.centroids[i], 1e-11) << options;
         EXPECT_NEAR(a.metrics.inertia, b.metrics.inertia, 1e-10 * b.metrics.inertia);
         EXPECT_NEAR(a.metrics.total_inertia, b.metrics.total_inertia, 1e-10 * b.metrics.total_inertia);

@@ -20,7 +20,8 @@ std::optional<Model> TryFit(const Matrix& rows, std::int64_t k, const std::strin
   return Fit(test::OwnedRows(rows, weights).set(), k, ParseOptions(options), test::kNoInterrupt);
 }
 
-Model FitRows(const Matrix& rows, std::int64_t k, const std::string& options = "{}", const std::vector<double>& weights = {}) {
+Model FitRows(const Matrix& rows, std::int64_t k, const std::string& options = "{}",
+              const std::vector<double>& weights = {}) {
   return TryFit(rows, k, options, weights).value();
 }
 
@@ -56,7 +57,8 @@ Found CountBest(const std::string& options) {
     for (std::size_t k : {2u, 3u, 4u}) {
       const std::size_t n = 6 + seed % 4;
       const std::size_t d = 1 + seed % 3;
-      for (const Matrix& rows : {test::UniformRows(n, d, seed), test::Blobs(n, d, 3, seed, 2), test::LatticeRows(n, d, 6, seed)}) {
+      for (const Matrix& rows :
+           {test::UniformRows(n, d, seed), test::Blobs(n, d, 3, seed, 2), test::LatticeRows(n, d, 6, seed)}) {
         const double best = LeastInertia(rows, k);
         const double ours = FitRows(rows, static_cast<std::int64_t>(k), options).metrics.inertia;
         EXPECT_GE(ours, best * (1 - 1e-9) - 1e-12);
@@ -68,19 +70,20 @@ Found CountBest(const std::string& options) {
   return found;
 }
 
-// The default is ten starts, each ending in some local optimum, so it may miss. Measured over seeds 0 to 399 (3,600 tasks):
-// 5 misses, by up to 22 %; from how often single starts succeed, 6.4 are to be expected. In the 540 tasks here it is 3.
+// The default is ten starts, each ending in some local optimum, and a few exchanges where k >= 4, so it may miss; "best"
+// may as well. Measured over seeds 0 to 399 (3,600 tasks): "default" misses 4, by up to 22 %, "best" 2. (From how often
+// single starts succeed, ten of them alone should miss 6.4.)
 TEST(Fit, NearlyAlwaysFindsTheBestPartitionOfAFewRows) {
-  const Found found = CountBest("{}");
-  EXPECT_GE(found.best, found.tasks * 99 / 100);
+  for (const char* options : {"{}", R"({"quality":"best"})"}) {
+    const Found found = CountBest(options);
+    EXPECT_GE(found.best, found.tasks * 99 / 100) << options;
+  }
 }
 
 // Measured on the same 3,600 tasks: no miss.
-TEST(Fit, WithMoreEffortItAlwaysDoes) {
-  for (const char* options : {R"({"n_init":50})", R"({"quality":"best"})"}) {
-    const Found found = CountBest(options);
-    EXPECT_EQ(found.best, found.tasks) << options;
-  }
+TEST(Fit, WithFiftyStartsItAlwaysDoes) {
+  const Found found = CountBest(R"({"n_init":50})");
+  EXPECT_EQ(found.best, found.tasks);
 }
 
 TEST(Fit, FindsGroupsThatAreFarApart) {
@@ -170,8 +173,8 @@ TEST(Fit, OneRowIsOneSegment) {
 
 TEST(Fit, FewerDifferentRowsGiveFewerSegmentsAndAWarning) {
   const Matrix rows = test::LatticeRows(500, 2, 2, 1);  // 4 different ones
-  for (const char* options : {"{}", R"({"init":"random"})", R"({"quality":"fast"})", R"({"quality":"best"})",
-                              R"({"scale":"zscore"})"}) {
+  for (const char* options :
+       {"{}", R"({"init":"random"})", R"({"quality":"fast"})", R"({"quality":"best"})", R"({"scale":"zscore"})"}) {
     const Model model = FitRows(rows, 9, options);
     EXPECT_EQ(model.segments.size(), 4u) << options;
     EXPECT_EQ(model.fit.k, 9);
@@ -270,10 +273,17 @@ TEST(Fit, BadRequestsAreErrors) {
 
 TEST(Fit, NumbersBeyondTheRangeAreErrors) {
   for (const char* options : {"{}", R"({"scale":"zscore"})", R"({"scale":"minmax"})", R"({"scale":"robust"})"}) {
-    ExpectError(ErrorCode::kNotFinite, [&] { TryFit({{1e200}, {-1e200}, {0}}, 2, options); }, options);
+    ExpectError(
+        ErrorCode::kNotFinite,
+        [&] {
+          TryFit({{1e200}, {-1e200}, {0}}, 2, options);
+        },
+        options);
   }
   // Each column's variance is a double, the sum of all is not.
-  ExpectError(ErrorCode::kNotFinite, [&] { TryFit(Matrix{std::vector<double>(100, 1e154), std::vector<double>(100, 0.0)}, 2); });
+  ExpectError(ErrorCode::kNotFinite, [&] {
+    TryFit(Matrix{std::vector<double>(100, 1e154), std::vector<double>(100, 0.0)}, 2);
+  });
 }
 
 TEST(Fit, LargeAndSmallUnitsAreFine) {

@@ -24,8 +24,7 @@ struct Task {
 };
 
 Clustering AfterLloyd(const Task& task, std::size_t k) {
-  const std::vector<double> start =
-      test::Flatten({task.rows.begin(), task.rows.begin() + static_cast<std::ptrdiff_t>(k)});
+  const std::vector<double> start = test::Flatten({task.rows.begin(), task.rows.begin() + static_cast<std::ptrdiff_t>(k)});
   return Lloyd(test::MakeTiles(task.rows, task.weights), start, {300, 0}, task.distance, test::kNoInterrupt);
 }
 
@@ -47,7 +46,8 @@ double Inertia(const Task& task, const std::vector<std::int32_t>& labels, std::s
     inertia += 2 * task.Weight(i);
     for (std::size_t j = 0; j < d; ++j) sums[static_cast<std::size_t>(labels[i])][j] += task.Weight(i) * task.rows[i][j];
   }
-  for (const auto& sum : sums) inertia -= 2 * std::sqrt(test::SquaredDistance(sum.data(), std::vector<double>(d).data(), d));
+  for (const auto& sum : sums)
+    inertia -= 2 * std::sqrt(test::SquaredDistance(sum.data(), std::vector<double>(d).data(), d));
   return inertia;
 }
 

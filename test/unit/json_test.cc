@@ -15,10 +15,13 @@ namespace {
 
 using test::ExpectError;
 
-JsonValue Parse(std::string_view text) { return ParseJson(text, ErrorCode::kInvalidText, "test"); }
+JsonValue Parse(std::string_view text) {
+  return ParseJson(text, ErrorCode::kInvalidText, "test");
+}
 
 void ExpectInvalid(const std::string& text) {
-  const Error error = ExpectError(ErrorCode::kInvalidText, [&] { Parse(text); }, text.substr(0, 80));
+  const Error error = ExpectError(
+      ErrorCode::kInvalidText, [&] { Parse(text); }, text.substr(0, 80));
   EXPECT_EQ(error.message(), "invalid input for test");
 }
 
@@ -99,20 +102,54 @@ TEST(ParseJson, RoundsNumbersToTheNearestDouble) {
   EXPECT_EQ(Parse("0.1").Number(), 0.1);
   EXPECT_EQ(Parse("4.9406564584124654e-324").Number(), std::numeric_limits<double>::denorm_min());
   EXPECT_EQ(Parse("1.7976931348623157e308").Number(), std::numeric_limits<double>::max());
-  EXPECT_EQ(Parse("9007199254740993").Number(), 9007199254740992.0);  // 2^53 + 1, a tie, to even
+  EXPECT_EQ(Parse("9007199254740993").Number(), 9007199254740992.0);        // 2^53 + 1, a tie, to even
   EXPECT_EQ(Parse("1.00000000000000011102230246251565404").Number(), 1.0);  // just below 1 + 2^-53
 }
 
 TEST(ParseJson, RefusesWhatIsNotJson) {
-  for (const char* text :
-       {"", " ", "{", "}", "[1,]", "[1 2]", "{\"a\"}", "{\"a\":}", "{a:1}", "{'a':1}", "nul", "tru", "+1", "01", ".5", "1.",
-        "1e", "0x10", "NaN", "Infinity", "-Infinity", "nan", "\"", "\"\\x\"", "\"\\u12\"", "\"a\nb\"", "1 2", "[] []", "/**/1",
-        "1//", "\"\\ud800\"", "\"\\udc00\"", "\"\\ud800\\u0041\"", "{\"a\":1,}", "[,1]", "-", "--1", "\t\v1"}) {
+  for (const char* text : {"",
+                           " ",
+                           "{",
+                           "}",
+                           "[1,]",
+                           "[1 2]",
+                           "{\"a\"}",
+                           "{\"a\":}",
+                           "{a:1}",
+                           "{'a':1}",
+                           "nul",
+                           "tru",
+                           "+1",
+                           "01",
+                           ".5",
+                           "1.",
+                           "1e",
+                           "0x10",
+                           "NaN",
+                           "Infinity",
+                           "-Infinity",
+                           "nan",
+                           "\"",
+                           "\"\\x\"",
+                           "\"\\u12\"",
+                           "\"a\nb\"",
+                           "1 2",
+                           "[] []",
+                           "/**/1",
+                           "1//",
+                           "\"\\ud800\"",
+                           "\"\\udc00\"",
+                           "\"\\ud800\\u0041\"",
+                           "{\"a\":1,}",
+                           "[,1]",
+                           "-",
+                           "--1",
+                           "\t\v1"}) {
     ExpectInvalid(text);
   }
-  ExpectInvalid("\"\xFF\"");          // not UTF-8
-  ExpectInvalid("\"\xC0\xAF\"");      // longer than need be
-  ExpectInvalid("\"\xED\xA0\x80\"");  // a surrogate
+  ExpectInvalid("\"\xFF\"");              // not UTF-8
+  ExpectInvalid("\"\xC0\xAF\"");          // longer than need be
+  ExpectInvalid("\"\xED\xA0\x80\"");      // a surrogate
   ExpectInvalid("\"\xF4\x90\x80\x80\"");  // beyond U+10FFFF
   ExpectInvalid(std::string("1\0", 2));
   ExpectInvalid(std::string("1\0 garbage", 10));

@@ -15,7 +15,7 @@ using test::Matrix;
 constexpr double kNoShift = 0;
 
 Clustering RunLloyd(const Matrix& rows, const Matrix& start, int max_iter, Distance distance = Distance::kEuclidean,
-               const std::vector<double>& weights = {}, double shift = kNoShift) {
+                    const std::vector<double>& weights = {}, double shift = kNoShift) {
   return Lloyd(test::MakeTiles(rows, weights), test::Flatten(start), {max_iter, shift}, distance, test::kNoInterrupt);
 }
 
@@ -51,7 +51,9 @@ void NaiveStep(const Matrix& rows, const std::vector<double>& weights, Distance 
   }
 }
 
-Matrix FirstRows(const Matrix& rows, std::size_t k) { return {rows.begin(), rows.begin() + static_cast<std::ptrdiff_t>(k)}; }
+Matrix FirstRows(const Matrix& rows, std::size_t k) {
+  return {rows.begin(), rows.begin() + static_cast<std::ptrdiff_t>(k)};
+}
 
 void CompareEveryIteration(const Matrix& rows, const Matrix& start, Distance distance, const std::vector<double>& weights) {
   std::vector<double> centroids = test::Flatten(start);
@@ -190,7 +192,8 @@ TEST(Lloyd, AnInterruptEndsIt) {
   static volatile std::sig_atomic_t pending = 1;
   const Interrupt interrupt{&pending, [] { throw Stopped(); }};
   const Matrix rows = test::UniformRows(2000, 2, 1);
-  EXPECT_THROW(Lloyd(test::MakeTiles(rows), test::Flatten(FirstRows(rows, 3)), {300, 0}, Distance::kEuclidean, interrupt), Stopped);
+  EXPECT_THROW(Lloyd(test::MakeTiles(rows), test::Flatten(FirstRows(rows, 3)), {300, 0}, Distance::kEuclidean, interrupt),
+               Stopped);
 }
 
 }  // namespace

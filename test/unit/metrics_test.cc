@@ -49,7 +49,9 @@ Evaluation Ours(const Labelled& data) {
   return Evaluate(sums, data.centroids, data.rows.front().size());
 }
 
-double Distance(const double* a, const double* b, std::size_t d) { return std::sqrt(test::SquaredDistance(a, b, d)); }
+double Distance(const double* a, const double* b, std::size_t d) {
+  return std::sqrt(test::SquaredDistance(a, b, d));
+}
 
 // As sklearn.metrics.calinski_harabasz_score: between / (k - 1) over within / (n - k), about the means of the rows.
 double CalinskiHarabasz(const Labelled& data) {
@@ -118,8 +120,7 @@ void Check(const Labelled& data) {
   EXPECT_NEAR(ours.metrics.silhouette, Silhouette(data), 1e-12);
   EXPECT_NEAR(ours.metrics.davies_bouldin, DaviesBouldin(data), 1e-11 * DaviesBouldin(data));
   EXPECT_NEAR(ours.metrics.calinski_harabasz, CalinskiHarabasz(data), 1e-10 * CalinskiHarabasz(data));
-  const double total =
-      test::PartitionInertia(data.rows, data.weights, std::vector<std::int32_t>(data.rows.size(), 0), 1);
+  const double total = test::PartitionInertia(data.rows, data.weights, std::vector<std::int32_t>(data.rows.size(), 0), 1);
   EXPECT_NEAR(ours.metrics.total_inertia, total, 1e-11 * total);
 }
 

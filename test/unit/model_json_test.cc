@@ -15,19 +15,24 @@ using test::ExpectError;
 
 constexpr int kModels = 1000;
 
-Model Read(const std::string& text) { return DecodeModel(text, ErrorCode::kInvalidText); }
+Model Read(const std::string& text) {
+  return DecodeModel(text, ErrorCode::kInvalidText);
+}
 
 void ExpectInvalid(const std::string& text, const std::string& what) {
-  const Error error = ExpectError(ErrorCode::kInvalidText, [&] { Read(text); }, what);
+  const Error error = ExpectError(
+      ErrorCode::kInvalidText, [&] { Read(text); }, what);
   EXPECT_FALSE(error.detail().empty()) << what;
-  ExpectError(ErrorCode::kInvalidBinary, [&] { DecodeModel(text, ErrorCode::kInvalidBinary); }, what);
+  ExpectError(
+      ErrorCode::kInvalidBinary, [&] { DecodeModel(text, ErrorCode::kInvalidBinary); }, what);
 }
 
 // A model in which every member is there and no array is empty.
 ordered_json FullModel() {
   for (std::uint64_t seed = 0;; ++seed) {
     const Model model = test::RandomModel(seed);
-    const bool numeric = std::any_of(model.inputs.begin(), model.inputs.end(), [](const Input& i) { return !i.categorical; });
+    const bool numeric =
+        std::any_of(model.inputs.begin(), model.inputs.end(), [](const Input& i) { return !i.categorical; });
     if (model.rotation && model.HasCategorical() && numeric && model.segments.size() > 2 && !model.warnings.empty()) {
       return ordered_json::parse(EncodeModel(model));
     }
@@ -135,7 +140,8 @@ TEST(ModelJson, MissingMembersAreErrorsThatNameThem) {
     const ordered_json before = *object;
     for (auto it = before.begin(); it != before.end(); ++it) {
       object->erase(it.key());
-      const Error error = ExpectError(ErrorCode::kInvalidText, [&] { Read(root->dump()); }, path + " without " + it.key());
+      const Error error = ExpectError(
+          ErrorCode::kInvalidText, [&] { Read(root->dump()); }, path + " without " + it.key());
       EXPECT_NE(error.detail().find("\"" + it.key() + "\""), std::string::npos) << error.detail();
       *object = before;
     }
@@ -223,8 +229,9 @@ TEST(ModelJson, SizesMustAgree) {
   ExpectInvalid(changed([](auto* m) { (*m)["rotation"]["axes"].push_back((*m)["rotation"]["axes"][0]); }), "axis");
   ExpectInvalid(changed([](auto* m) { (*m)["rotation"]["axes"][0].push_back(0); }), "axis too long");
   ExpectInvalid(changed([](auto* m) { (*m)["rotation"]["axes"] = ordered_json::array(); }), "no axes");
-  ExpectInvalid(changed([](auto* m) { (*m)["rotation"]["axes"].insert((*m)["rotation"]["axes"].begin(), ordered_json::array()); }),
-                "an empty axis too many");
+  ExpectInvalid(
+      changed([](auto* m) { (*m)["rotation"]["axes"].insert((*m)["rotation"]["axes"].begin(), ordered_json::array()); }),
+      "an empty axis too many");
 }
 
 TEST(ModelJson, ValuesOutOfRangeAreErrors) {

@@ -44,7 +44,8 @@ void ExpectInvalid(Change change, const char* what) {
   Model model = SmallModel();
   ASSERT_NO_THROW(ValidateModel(model, ErrorCode::kInvalidText));
   change(&model);
-  const Error error = ExpectError(ErrorCode::kInvalidText, [&] { ValidateModel(model, ErrorCode::kInvalidText); }, what);
+  const Error error = ExpectError(
+      ErrorCode::kInvalidText, [&] { ValidateModel(model, ErrorCode::kInvalidText); }, what);
   EXPECT_EQ(error.message(), "invalid input for kmeans_model");
 }
 

@@ -77,21 +77,51 @@ TEST(ParseOptions, BadValuesAreErrorsThatNameTheOptionAndTheValidOnes) {
     const char* key;
     const char* value;
   } kBad[] = {
-      {"init", "\"kmeans\""},    {"init", "\"explicit\""}, {"init", "1"},          {"init", "null"},
-      {"init", "[]"},            {"init", "[[]]"},         {"init", "[1,2]"},      {"init", "[[1,2],[1]]"},
-      {"init", "[[1,\"2\"]]"},   {"init", "[[1,null]]"},   {"n_init", "0"},        {"n_init", "-1"},
-      {"n_init", "1.5"},         {"n_init", "\"3\""},      {"n_init", "1001"},     {"max_iter", "0"},
-      {"max_iter", "1000001"},   {"max_iter", "true"},     {"tol", "-1e-9"},       {"tol", "\"0\""},
-      {"tol", "null"},           {"quality", "\"good\""},  {"quality", "1"},       {"quality", "\"Best\""},
-      {"seed", "1.5"},           {"seed", "\"1\""},        {"seed", "9223372036854775808"},
-      {"scale", "\"z\""},        {"scale", "null"},        {"distance", "\"l2\""}, {"distance", "[]"},
-      {"on_null", "\"ignore\""}, {"on_null", "true"},      {"min_size", "-1"},     {"min_size", "0.5"},
-      {"features", "\"a\""},     {"features", "[]"},       {"features", "[1]"},    {"features", "[\"\"]"},
+      {"init", "\"kmeans\""},
+      {"init", "\"explicit\""},
+      {"init", "1"},
+      {"init", "null"},
+      {"init", "[]"},
+      {"init", "[[]]"},
+      {"init", "[1,2]"},
+      {"init", "[[1,2],[1]]"},
+      {"init", "[[1,\"2\"]]"},
+      {"init", "[[1,null]]"},
+      {"n_init", "0"},
+      {"n_init", "-1"},
+      {"n_init", "1.5"},
+      {"n_init", "\"3\""},
+      {"n_init", "1001"},
+      {"max_iter", "0"},
+      {"max_iter", "1000001"},
+      {"max_iter", "true"},
+      {"tol", "-1e-9"},
+      {"tol", "\"0\""},
+      {"tol", "null"},
+      {"quality", "\"good\""},
+      {"quality", "1"},
+      {"quality", "\"Best\""},
+      {"seed", "1.5"},
+      {"seed", "\"1\""},
+      {"seed", "9223372036854775808"},
+      {"scale", "\"z\""},
+      {"scale", "null"},
+      {"distance", "\"l2\""},
+      {"distance", "[]"},
+      {"on_null", "\"ignore\""},
+      {"on_null", "true"},
+      {"min_size", "-1"},
+      {"min_size", "0.5"},
+      {"features", "\"a\""},
+      {"features", "[]"},
+      {"features", "[1]"},
+      {"features", "[\"\"]"},
       {"features", "[\"a\",\"a\"]"},
   };
   for (const auto& bad : kBad) {
     const std::string text = std::string("{\"") + bad.key + "\":" + bad.value + "}";
-    const Error error = ExpectError(ErrorCode::kInvalidParameter, [&] { ParseOptions(text); }, text);
+    const Error error = ExpectError(
+        ErrorCode::kInvalidParameter, [&] { ParseOptions(text); }, text);
     EXPECT_NE(error.message().find(std::string("\"") + bad.key + "\""), std::string::npos) << error.message();
     EXPECT_FALSE(error.hint().empty()) << text;
   }
@@ -100,12 +130,13 @@ TEST(ParseOptions, BadValuesAreErrorsThatNameTheOptionAndTheValidOnes) {
 TEST(ParseOptions, UnknownOptionsAreErrorsThatListTheKnown) {
   const Error error = ExpectError(ErrorCode::kInvalidParameter, [] { ParseOptions(R"({"scaling":"zscore"})"); });
   EXPECT_EQ(error.message(), "unknown option \"scaling\"");
-  for (const char* key : {"distance", "features", "init", "max_iter", "min_size", "n_init", "on_null", "quality", "scale",
-                          "seed", "tol"}) {
+  for (const char* key :
+       {"distance", "features", "init", "max_iter", "min_size", "n_init", "on_null", "quality", "scale", "seed", "tol"}) {
     EXPECT_NE(error.hint().find(key), std::string::npos) << key;
   }
   for (const char* text : {R"({"":1})", R"({"Seed":1})", R"({"seed ":1})"}) {
-    ExpectError(ErrorCode::kInvalidParameter, [&] { ParseOptions(text); }, text);
+    ExpectError(
+        ErrorCode::kInvalidParameter, [&] { ParseOptions(text); }, text);
   }
 }
 
@@ -116,7 +147,8 @@ TEST(ParseOptions, OptionsOfLaterVersionsAreNotSupported) {
 
 TEST(ParseOptions, OnlyAnObjectWillDo) {
   for (const char* text : {"null", "1", "[]", "\"\"", "true", "", "{", "{\"seed\":1e999}", "{\"seed\":1,\"seed\":1}"}) {
-    ExpectError(ErrorCode::kInvalidParameter, [&] { ParseOptions(text); }, text);
+    ExpectError(
+        ErrorCode::kInvalidParameter, [&] { ParseOptions(text); }, text);
   }
 }
 

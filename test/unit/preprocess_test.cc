@@ -67,7 +67,8 @@ TEST(Preprocess, MomentsAreThoseOfTheColumns) {
       EXPECT_EQ(out.columns[j].max, expected.max);
       EXPECT_NEAR(out.columns[j].mean, expected.mean, 1e-14 * std::abs(expected.mean));
       EXPECT_NEAR(out.columns[j].variance, expected.variance, 1e-12 * expected.variance + 1e-300);
-      // The mean is known to half a unit in its last place; the third moment takes three times that, in standard deviations.
+      // The mean is known to half a unit in its last place; the third moment takes three times that, in standard
+      // deviations.
       const double mean_error = expected.variance > 0 ? 3e-16 * std::abs(expected.mean) / std::sqrt(expected.variance) : 0;
       EXPECT_NEAR(out.columns[j].skewness, expected.skewness, 1e-11 + 3 * mean_error);
     }

@@ -24,8 +24,9 @@ inline double AnyDouble(Random* random) {
 
 // Names as nobody should choose them: quotes, backslashes, control characters, letters of 2, 3 and 4 bytes.
 inline std::string OddText(Random* random, std::size_t least = 1) {
-  static const std::vector<std::string> kPieces = {"a",  "Z", " ",  "\"", "\\", "/",   "'",   "\n",  "\t",    "\x01",
-                                                   "\x1f", "\x7f", "{", "}", "ä", "ß", "€", "漢", "\U0001F600", "=(other)"};
+  static const std::vector<std::string> kPieces = {"a",  "Z",  " ",    "\"",   "\\",         "/",       "'",
+                                                   "\n", "\t", "\x01", "\x1f", "\x7f",       "{",       "}",
+                                                   "ä",  "ß",  "€",    "漢",   "\U0001F600", "=(other)"};
   std::string text;
   for (std::size_t length = least + random->Below(6); length > 0; --length) text += kPieces[random->Below(kPieces.size())];
   return text;

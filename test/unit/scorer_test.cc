@@ -66,7 +66,8 @@ std::optional<std::vector<double>> ReferencePoint(const Model& model, const std:
     std::vector<double> y;
     for (std::size_t q = 0; q < model.Dimensions(); ++q) {
       double sum = 0;
-      for (std::size_t j = 0; j < z.size(); ++j) sum += model.rotation->axes[q * z.size() + j] * (z[j] - model.rotation->center[j]);
+      for (std::size_t j = 0; j < z.size(); ++j)
+        sum += model.rotation->axes[q * z.size() + j] * (z[j] - model.rotation->center[j]);
       y.push_back(sum);
     }
     z = y;
@@ -102,7 +103,9 @@ std::vector<RawValue> RandomRow(const Model& model, test::Random* random) {
     if (kind == 0) {
       row.emplace_back();
     } else if (input.categorical) {
-      row.push_back(Text(kind == 1 ? "unseen" : kind == 2 ? "" : std::string_view(input.levels[random->Below(input.levels.size())])));
+      row.push_back(Text(kind == 1   ? "unseen"
+                         : kind == 2 ? ""
+                                     : std::string_view(input.levels[random->Below(input.levels.size())])));
     } else {
       row.push_back(Number(kind == 1 ? kOdd[random->Below(std::size(kOdd))] : random->Uniform(-0.9, 9)));
     }
@@ -147,7 +150,8 @@ void CheckRow(const Model& model, const Scorer& scorer, const std::vector<RawVal
   std::vector<double> squares(model.segments.size());
   scorer.SquaredDistances(point, squares.data());
   for (std::size_t s = 0; s < squares.size(); ++s) {
-    ASSERT_EQ(squares[s], test::SquaredDistance(expected->data(), &model.centroids[s * expected->size()], expected->size()));
+    ASSERT_EQ(squares[s],
+              test::SquaredDistance(expected->data(), &model.centroids[s * expected->size()], expected->size()));
   }
   if (std::isfinite(second.square)) {
     ASSERT_EQ(squares[second.index], second.square);

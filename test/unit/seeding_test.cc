@@ -15,8 +15,8 @@ namespace {
 
 using test::Matrix;
 
-std::vector<std::vector<double>> SeedRows(const Matrix& rows, std::size_t k, Init init, std::uint64_t seed, std::uint32_t restart,
-                                          const std::vector<double>& weights = {}) {
+std::vector<std::vector<double>> SeedRows(const Matrix& rows, std::size_t k, Init init, std::uint64_t seed,
+                                          std::uint32_t restart, const std::vector<double>& weights = {}) {
   const auto flat = Seed(test::MakeTiles(rows, weights), k, init, seed, restart, test::kNoInterrupt);
   const auto d = static_cast<std::ptrdiff_t>(rows.front().size());
   Matrix out;
@@ -64,7 +64,8 @@ TEST(Seed, PlusPlusIsGreedyKMeansPlusPlus) {
     for (std::size_t n : {5u, 64u, 500u, 9000u}) {  // 9,000: more than two blocks
       const Matrix rows = test::UniformRows(n, 2, n);
       for (std::size_t k : {1u, 2u, 3u, 5u}) {
-        EXPECT_EQ(SeedRows(rows, k, Init::kPlusPlus, 17, restart), NaivePlusPlus(rows, k, 17, restart, {})) << n << " " << k;
+        EXPECT_EQ(SeedRows(rows, k, Init::kPlusPlus, 17, restart), NaivePlusPlus(rows, k, 17, restart, {}))
+            << n << " " << k;
       }
       const auto weights = test::RandomWeights(n, 8, 50);
       EXPECT_EQ(SeedRows(rows, 4, Init::kPlusPlus, 3, restart, weights), NaivePlusPlus(rows, 4, 3, restart, weights)) << n;

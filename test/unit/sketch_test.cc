@@ -34,7 +34,8 @@ struct Made {
   SketchHeader header;
 };
 
-Made MakeSketch(const test::Matrix& rows, const std::vector<double>& weights, bool has_fit, const std::string& options = "{}") {
+Made MakeSketch(const test::Matrix& rows, const std::vector<double>& weights, bool has_fit,
+                const std::string& options = "{}") {
   Made made;
   made.header.weighted = !weights.empty();
   made.header.has_fit = has_fit;
@@ -61,7 +62,8 @@ std::string With(std::string bytes, std::size_t at, T value) {
 }
 
 void ExpectInvalid(const std::string& bytes, const char* what) {
-  ExpectError(ErrorCode::kInvalidBinary, [&] { ReadSketch(bytes, ErrorCode::kInvalidBinary); }, what);
+  ExpectError(
+      ErrorCode::kInvalidBinary, [&] { ReadSketch(bytes, ErrorCode::kInvalidBinary); }, what);
 }
 
 TEST(Sketch, ReadsBackWhatWasWritten) {
@@ -115,7 +117,8 @@ TEST(Sketch, HostileHeadersAreErrors) {
   for (std::uint32_t flags : {0u, 1u, 3u, 4u, 6u, 0x80000002u, 0xFFFFFFFFu}) {
     ExpectInvalid(With(bytes, kFlagsAt, flags), "flags");
   }
-  for (std::uint32_t dimensions : {0u, 1u, 3u, 5u, static_cast<std::uint32_t>(kMaxDimensions) + 1, 0x7FFFFFFFu, 0xFFFFFFFFu}) {
+  for (std::uint32_t dimensions :
+       {0u, 1u, 3u, 5u, static_cast<std::uint32_t>(kMaxDimensions) + 1, 0x7FFFFFFFu, 0xFFFFFFFFu}) {
     ExpectInvalid(With(bytes, kDimensionsAt, dimensions), "dimensions");
   }
   for (std::uint32_t fit : {0u, 1u, 3u, 5u, 7u, 1000u, 0xFFFFFFFFu, 0xFFFFFFC8u}) {
