@@ -82,6 +82,8 @@ is($admin->value(q{SELECT count(*) FROM pg_attribute WHERE attrelid = 'own.m'::r
 is($admin->value(q{SELECT count(*) FROM pg_namespace WHERE nspname = 'segmentation'}), 0, 'schema segmentation is gone');
 is($admin->query('CREATE EXTENSION segmentation')->{state}, '', 'CREATE EXTENSION again, in the same session');
 is($admin->value('SET client_min_messages = warning; SELECT (kmeans_info(kmeans(ARRAY[i], 2))).segments FROM generate_series(1, 9) i'), 2, 'and it works');
+is($admin->query('DROP EXTENSION segmentation CASCADE; CREATE SCHEMA segmentation; CREATE EXTENSION segmentation SCHEMA segmentation')->{state}, '', 'CREATE EXTENSION SCHEMA segmentation');
+is($admin->value('SELECT segmentation.kmeans(ARRAY[1], 1) IS NOT NULL AND (SELECT count(*) = 3 FROM segmentation.sample_customers(3))'), 't', 'and it works there');
 $admin->value('DROP SCHEMA trap CASCADE; DROP OWNED BY tap_plain CASCADE');
 $x->finish;
 $_->finish for $q;
