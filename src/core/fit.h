@@ -19,7 +19,8 @@ constexpr std::size_t kSearchRows = 50000;
 //
 // The search: n_init starts (one with quality "fast"), each seeded, run through Lloyd's algorithm and improved by single-point
 // moves; the lowest inertia wins, the earliest of equals. Then exchanges of a centroid for a row are tried (local_search.h): at
-// most 20, with quality "best" up to 1000, with "fast" none. An explicit start gets Lloyd's algorithm alone.
+// most 20 for the winner; with quality "best" 100 for every start before they are compared; with "fast" none. An explicit start
+// gets Lloyd's algorithm alone.
 //
 // Same rows (in any order), k, options: the same model, bit for bit, on every machine.
 // Throws what Preprocess and CheckOptions throw.

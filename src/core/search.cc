@@ -50,15 +50,17 @@ struct Effort {
 
 Effort EffortOf(const Tiles& points, const Options& options, std::size_t k) {
   const double pass = static_cast<double>(points.rows()) * static_cast<double>(k * points.dimensions());
-  if (options.quality == Quality::kBest) return {1000, std::max(4e9, 1000 * pass)};
+  if (options.quality == Quality::kBest) return {100, std::max(4e8, 100 * pass)};
   // With few clusters ten starts leave nothing to find.
   return {k < 4 ? 0 : static_cast<int>(std::min<std::size_t>(2 * k, 20)), std::numeric_limits<double>::infinity()};
 }
 
 // Tries exchanges of a centroid for a row, each finished by Lloyd's algorithm and single-point moves, and keeps what is better.
-void SearchLocally(const Tiles& points, const SearchTask& task, double min_rows, Clustering* best, const Interrupt& interrupt) {
+// `start` sets the random numbers apart.
+void SearchLocally(const Tiles& points, const SearchTask& task, double min_rows, int start, Clustering* best,
+                   const Interrupt& interrupt) {
   const Effort effort = EffortOf(points, task.options, best->k());
-  const CounterRandom random(static_cast<std::uint64_t>(task.options.seed), kExchangeStream);
+  const CounterRandom random(static_cast<std::uint64_t>(task.options.seed), kExchangeStream + static_cast<std::uint32_t>(start));
   const double pass = static_cast<double>(points.rows()) * static_cast<double>(best->k() * points.dimensions());
   double steps = 0;
   std::optional<Exchanges> exchanges;
@@ -108,10 +110,12 @@ Clustering Search(const Tiles& points, const SearchTask& task, double min_rows, 
     Clustering state = Lloyd(points, std::move(centroids), LimitsOf(task), options.distance, interrupt);
     if (!given && options.quality != Quality::kFast) Improve(points, task, &state, interrupt);
     DropEmptyClusters(points.dimensions(), &state);
+    // One start can be stuck where exchanges do not help, so with quality "best" each has its own.
+    if (!given && options.quality == Quality::kBest) SearchLocally(points, task, min_rows, start, &state, interrupt);
     if (start == 0 || IsBetter(state, best, min_rows)) best = std::move(state);
     if (best.inertia == 0) break;
   }
-  if (!given && options.quality != Quality::kFast) SearchLocally(points, task, min_rows, &best, interrupt);
+  if (!given && options.quality == Quality::kDefault) SearchLocally(points, task, min_rows, starts, &best, interrupt);
   return best;
 }
 
