@@ -55,6 +55,16 @@ SELECT (model::jsonb -> 'offset' ->> 0)::float8 = percentile_cont(0.5) WITHIN GR
            percentile_cont(0.75) WITHIN GROUP (ORDER BY income) - percentile_cont(0.25) WITHIN GROUP (ORDER BY income) AS iqr
   FROM (SELECT kmeans(ARRAY[age, income], 2, '{"scale": "robust"}') AS model FROM people) AS t, people GROUP BY model;
 
+-- Only the proportions of weights mean something to it, unless they are counts.
+SELECT w, round((model::jsonb -> 'offset' ->> 0)::numeric, 6) AS median, round((model::jsonb -> 'scale' ->> 0)::numeric, 6) AS iqr
+  FROM unnest(ARRAY[1, 0.1, 0.01]) AS w, LATERAL (SELECT kmeans(ARRAY[x], 2, '{"scale": "robust"}', w) AS model FROM generate_series(1, 100) AS x) AS t;
+
+-- Ties go to the segment listed first, so the order of the segments can move rows: no segment ends up empty or too small.
+SELECT segment, rows, centroid FROM (SELECT kmeans(ARRAY[x], 3, '{"init": [[2], [-2], [6]]}') AS model
+   FROM unnest(ARRAY[-2, -2, -2, 0, 4, 6, 6, 6]) AS x) AS t, kmeans_clusters(model);
+SELECT segment, rows FROM (SELECT kmeans(ARRAY[x], 4, '{"seed": 18, "min_size": 3}') AS model
+   FROM unnest(ARRAY[15, 11, 2, 7, 9, 14, 4, 5, 4, 1, 4, 5, 5, 10, 2, 2]) AS x) AS t, kmeans_clusters(model);
+
 -- Explicit centroids, in raw units: one Lloyd step away from the answer, and a second step that changes nothing.
 SELECT iterations, n_init, inertia
   FROM (SELECT kmeans(ARRAY[x], 2, '{"init": [[0], [12]]}') AS model FROM line) AS t, kmeans_info(model);

@@ -55,6 +55,8 @@ SELECT * FROM attempt($$SELECT kmeans(ARRAY[1, 2], 1, '{}', NULL)$$);
 SELECT * FROM attempt($$SELECT kmeans(ARRAY[1, 'NaN'::float8], 1)$$);
 SELECT * FROM attempt($$SELECT kmeans(ARRAY['-Infinity'::float8, 1], 1)$$);
 SELECT * FROM attempt('SELECT kmeans(ARRAY[x], 2) FROM (VALUES (1e300), (-1e300), (3)) AS v(x)');
+SELECT * FROM attempt($$SELECT kmeans(ARRAY[x], 1, '{}', 1e308) FROM generate_series(1, 3) AS x$$);
+SELECT * FROM attempt($$SELECT kmeans(ARRAY[x], 1, '{"init": [[1e308]], "scale": "minmax"}') FROM generate_series(1, 3) AS x$$);
 
 \echo == text and binary forms (22P02, 22P03)
 SELECT * FROM attempt($$SELECT 'model'::kmeans_model$$);
@@ -78,6 +80,9 @@ SELECT * FROM attempt('SELECT kmeans_sketch(ARRAY[i, i], 10) FROM generate_serie
 \echo == rows and jsonb (42703, 42804)
 SELECT * FROM attempt('SELECT kmeans_assign(m, t) FROM model, (SELECT 1 AS a, 2 AS c) AS t');
 SELECT * FROM attempt($$SELECT kmeans_assign(m, t) FROM model, (SELECT 1 AS a, 'two'::text AS b) AS t$$);
+SELECT * FROM attempt('SELECT kmeans_assign(m, t) FROM model, (SELECT 1 AS a, 2 AS b, 3 AS a) AS t');
+SELECT * FROM attempt($$SELECT kmeans_assign(jsonb_set(m::jsonb, '{inputs, 0}', '{"name": "a", "kind": "categorical", "levels": ["x"], "unseen": "zero", "impute": null}')::kmeans_model, t)
+                        FROM model, (SELECT current_date AS a, 2 AS b) AS t$$);
 SELECT * FROM attempt($$SELECT kmeans_assign(m, '{"a": 1, "b": "two"}'::jsonb) FROM model$$);
 SELECT * FROM attempt($$SELECT kmeans_assign(m, '{"a": 1, "b": [2]}'::jsonb) FROM model$$);
 SELECT * FROM attempt($$SELECT kmeans_assign(m, '[1, 2]'::jsonb) FROM model$$);

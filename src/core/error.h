@@ -19,14 +19,10 @@ namespace segmentation {
 enum class ErrorCode {
   kInvalidParameter,    // 22023: bad k, option or argument
   kDimensionMismatch,   // 22000: as many features as the model or the other rows have were expected
-  kArrayShape,          // 2202E: not a one-dimensional array
-  kNullElement,         // 22004: NULL where a number is needed
   kNotFinite,           // 22003: NaN or infinite
   kInvalidText,         // 22P02: text form
   kInvalidBinary,       // 22P03: binary form
   kLimit,               // 54000: over a limit of the program
-  kWrongType,           // 42804: a column of a type that cannot be read as the model needs it
-  kUndefinedColumn,     // 42703: a row without a column that the model needs
   kNotSupported,        // 0A000
   kOutOfMemory,         // 53200
   kInternal,            // XX000: a bug of ours
@@ -37,14 +33,10 @@ constexpr const char* SqlState(ErrorCode code) {
   switch (code) {
     case ErrorCode::kInvalidParameter: return "22023";
     case ErrorCode::kDimensionMismatch: return "22000";
-    case ErrorCode::kArrayShape: return "2202E";
-    case ErrorCode::kNullElement: return "22004";
     case ErrorCode::kNotFinite: return "22003";
     case ErrorCode::kInvalidText: return "22P02";
     case ErrorCode::kInvalidBinary: return "22P03";
     case ErrorCode::kLimit: return "54000";
-    case ErrorCode::kWrongType: return "42804";
-    case ErrorCode::kUndefinedColumn: return "42703";
     case ErrorCode::kNotSupported: return "0A000";
     case ErrorCode::kOutOfMemory: return "53200";
     case ErrorCode::kInternal: return "XX000";

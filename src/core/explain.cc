@@ -46,7 +46,7 @@ std::vector<Contribution> ExplainPoint(const Scorer& scorer, const std::vector<d
   Neighbor other;
   scorer.NearestTwo(point, &own, &other);
   if (!std::isfinite(own.square)) return {};
-  const bool alone = scorer.segments() < 2;
+  const bool alone = !std::isfinite(other.square);
   const Vector parts = ColumnContributions(scorer, scratch, point, own.index, other.index);
   const Vector centroid = ScaledCentroid(scorer, own.index);
   std::vector<Contribution> lines;

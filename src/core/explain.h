@@ -13,7 +13,7 @@ struct Contribution {
   double value = 0;     // raw units, after imputation and clipping; 0 or 1 for a column of a categorical
   double centroid = 0;  // of the row's segment, raw units
   // How much closer the feature brings the row to its segment than to the runner-up, in squared model-space units: they add
-  // up to the difference of the two squared distances. NaN with one segment.
+  // up to the difference of the two squared distances. NaN without a runner-up (one segment, or none other in reach).
   double contribution = 0;
 };
 

@@ -31,6 +31,12 @@ std::vector<double> InitialCentroids(const Options& options, const Preprocessed&
   for (const std::vector<double>& raw : options.initial_centroids) {
     for (std::size_t j = 0; j < dimensions; ++j) centroids.push_back((raw[j] - rows.offset[j]) / rows.scale[j]);
     double* centroid = centroids.data() + centroids.size() - dimensions;
+    for (std::size_t j = 0; j < dimensions; ++j) {
+      // Its square must fit, and that of its difference to any row.
+      if (std::abs(centroid[j]) < 1e150) continue;
+      throw Error(ErrorCode::kNotFinite, "an initial centroid is too far away",
+                  "After scaling it is beyond the range in which distances can be computed.");
+    }
     if (options.distance == Distance::kCosine && !NormalizeDirection(centroid, dimensions)) {
       throw Error(ErrorCode::kInvalidParameter, "an initial centroid has no direction",
                   "All of its values are 0 after scaling.", "Cosine distance compares directions.");
@@ -99,12 +105,54 @@ Clustering FindClusters(const Tiles& points, const SearchTask& task, const Inter
   return state;
 }
 
+// Centroids in the order of the segment ids, and what their segments hold.
+struct Settled {
+  std::vector<double> centroids;
+  std::vector<ClusterSums> clusters;
+};
+
+bool IsSettled(const Settled& settled, std::int64_t min_size) {
+  const auto& clusters = settled.clusters;
+  for (std::size_t c = 0; c < clusters.size(); ++c) {
+    if (clusters[c].rows == 0 || (clusters.size() > 1 && clusters[c].rows < static_cast<double>(min_size))) return false;
+    if (c > 0 && clusters[c].weight > clusters[c - 1].weight) return false;
+  }
+  return true;
+}
+
+// A row between two centroids goes to the one listed first, so putting them in order can move rows: then once more from there,
+// until order and rows agree. What is left after some rounds (a cycle of ties) only loses its empty segments.
+Settled Settle(const Tiles& points, const SearchTask& task, Clustering* state, const Interrupt& interrupt) {
+  constexpr int kMaxRounds = 8;
+  const std::size_t dimensions = points.dimensions();
+  for (int round = 0;; ++round) {
+    Settled settled{Ordered(*state, dimensions), {}};
+    settled.clusters = SumClusters(points, settled.centroids, interrupt);
+    if (IsSettled(settled, task.options.min_size)) return settled;
+    if (round == kMaxRounds) {
+      for (std::size_t c = settled.clusters.size(); c-- > 0;) {
+        if (settled.clusters[c].rows > 0) continue;
+        const auto at = static_cast<std::ptrdiff_t>(c * dimensions);
+        settled.clusters.erase(settled.clusters.begin() + static_cast<std::ptrdiff_t>(c));
+        settled.centroids.erase(settled.centroids.begin() + at, settled.centroids.begin() + at + static_cast<std::ptrdiff_t>(dimensions));
+      }
+      return settled;
+    }
+    const std::uint64_t before = state->iterations;
+    *state = Lloyd(points, settled.centroids, {task.options.max_iter, 0}, task.options.distance, interrupt);
+    state->iterations += before;
+    DropEmptyClusters(dimensions, state);
+    Dissolve(points, task, state, interrupt);
+  }
+}
+
 std::string FeatureName(const Options& options, std::size_t column) {
   return options.features.empty() ? "f" + std::to_string(column + 1) : options.features[column];
 }
 
 std::string Rounded(double value, double unit) {
   std::string text;
+  if (!(std::abs(value / unit) < 1e15)) return "very large";
   const auto tenths = static_cast<std::int64_t>(std::floor(value / unit * 10 + 0.5));
   text = std::to_string(tenths / 10);
   return tenths % 10 == 0 ? text : text + "." + std::to_string(tenths % 10);
@@ -135,8 +183,9 @@ void WarnOfSkewed(const Options& options, const Preprocessed& rows, std::vector<
   warnings->push_back({"skewed", "skewness above 2: " + names + "; a few large values pull the centroids; consider a logarithm"});
 }
 
-void WarnOfClusters(const Options& options, std::int64_t k, const Clustering& state, std::vector<Warning>* warnings) {
-  const auto found = static_cast<std::int64_t>(state.k());
+void WarnOfClusters(const Options& options, std::int64_t k, const Clustering& state, const std::vector<ClusterSums>& clusters,
+                    std::vector<Warning>* warnings) {
+  const auto found = static_cast<std::int64_t>(clusters.size());
   if (found < k) {
     warnings->push_back({"fewer_clusters", std::to_string(k) + " clusters were asked for and " + std::to_string(found) +
                                                (options.min_size > 0 ? " found that hold option \"min_size\""
@@ -147,7 +196,8 @@ void WarnOfClusters(const Options& options, std::int64_t k, const Clustering& st
     warnings->push_back({"not_converged", "the fit was stopped by option \"max_iter\" (" + std::to_string(options.max_iter) +
                                               ") before it converged"});
   }
-  if (*std::min_element(state.rows.begin(), state.rows.end()) < static_cast<double>(options.min_size)) {
+  const auto smallest = std::min_element(clusters.begin(), clusters.end(), [](const auto& a, const auto& b) { return a.rows < b.rows; });
+  if (smallest->rows < static_cast<double>(options.min_size)) {
     warnings->push_back({"min_size", "there are fewer rows than option \"min_size\" asks for in one segment"});
   }
 }
@@ -197,11 +247,16 @@ std::optional<Model> Fit(const RowSet& rows, std::int64_t k, const Options& opti
   task.options = options;
   if (options.init == Init::kExplicit) task.initial_centroids = InitialCentroids(options, prepared);
   double weight = 0;
-  for (std::size_t i = 0; points.weighted() && i < points.rows(); ++i) weight += points.Weight(i);
+  for (std::size_t i = 0; points.weighted() && i < points.rows(); ++i) {
+    interrupt.Poll();
+    weight += points.Weight(i);
+  }
   if (!points.weighted()) weight = static_cast<double>(points.rows());
   task.shift = options.tol * whole.total_inertia / weight / static_cast<double>(dimensions);
 
-  const Clustering state = FindClusters(points, task, interrupt);
+  Clustering state = FindClusters(points, task, interrupt);
+  const Settled settled = Settle(points, task, &state, interrupt);
+  const std::vector<ClusterSums>& clusters = settled.clusters;
 
   Model model;
   model.distance = options.distance;
@@ -209,15 +264,14 @@ std::optional<Model> Fit(const RowSet& rows, std::int64_t k, const Options& opti
   for (std::size_t j = 0; j < dimensions; ++j) model.inputs.emplace_back().name = FeatureName(options, j);
   model.offset = prepared.offset;
   model.scale = prepared.scale;
-  model.centroids = Ordered(state, dimensions);
-  const auto clusters = SumClusters(points, model.centroids, interrupt);
+  model.centroids = settled.centroids;
   DescribeSegments(clusters, &model);
   model.metrics = Evaluate(clusters, model.centroids, dimensions, interrupt).metrics;
   model.metrics.total_inertia = whole.total_inertia;
   model.fit = RecordOf(rows, prepared, k, options, state);
   WarnOfUnscaled(options, prepared, &model.warnings);
   WarnOfSkewed(options, prepared, &model.warnings);
-  WarnOfClusters(options, k, state, &model.warnings);
+  WarnOfClusters(options, k, state, clusters, &model.warnings);
   ValidateModel(model, ErrorCode::kInternal);
   return model;
 }

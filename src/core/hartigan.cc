@@ -71,9 +71,10 @@ class EuclideanMoves {
 class CosineMoves {
  public:
   static constexpr bool kHasFilter = false;
-  CosineMoves(const Tiles& points, Clustering* state) : dimensions_(points.dimensions()), state_(state) {
+  CosineMoves(const Tiles& points, Clustering* state, const Interrupt& interrupt) : dimensions_(points.dimensions()), state_(state) {
     sums_.assign(state->centroids.size(), 0.0);
     for (std::size_t i = 0; i < points.rows(); ++i) {
+      interrupt.Poll();
       double* sum = sums_.data() + static_cast<std::size_t>(state->labels[i]) * dimensions_;
       for (std::size_t j = 0; j < dimensions_; ++j) sum[j] += points.Weight(i) * points.At(i, j);
     }
@@ -158,6 +159,7 @@ std::size_t RunPasses(const Tiles& points, int max_passes, Moves moves, Clusteri
         const std::size_t i = tile * kTileRows + r;
         const auto from = static_cast<std::size_t>(state->labels[i]);
         if (!candidate[r] || state->rows[from] <= 1) continue;
+        interrupt.Poll();
         const double weight = points.Weight(i);
         points.CopyRow(i, row.data());
         const Move move = moves.Best(row.data(), weight, from);
@@ -182,7 +184,7 @@ std::size_t RunPasses(const Tiles& points, int max_passes, Moves moves, Clusteri
 std::size_t MoveSinglePoints(const Tiles& points, Distance distance, int max_passes, Clustering* state,
                              const Interrupt& interrupt) {
   if (state->k() < 2) return 0;
-  if (distance == Distance::kCosine) return RunPasses(points, max_passes, CosineMoves(points, state), state, interrupt);
+  if (distance == Distance::kCosine) return RunPasses(points, max_passes, CosineMoves(points, state, interrupt), state, interrupt);
   return RunPasses(points, max_passes, EuclideanMoves(points.dimensions(), state), state, interrupt);
 }
 

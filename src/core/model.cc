@@ -107,6 +107,8 @@ void ValidateModel(const Model& model, ErrorCode code) {
   Require(dimensions > 0 && model.centroids.size() == dimensions * model.segments.size(), code,
           "\"centroids\" does not have a row per segment.");
   Require(model.centroids.size() <= kMaxCentroidValues, code, "It has too many centroid values.");
+  // A rotation could make few values stand for many.
+  Require(model.Columns() <= kMaxCentroidValues / model.segments.size(), code, "It has too many columns for its segments.");
   if (!model.rotation) {
     Require(dimensions == model.Columns(), code,
             "A centroid has " + std::to_string(dimensions) + " values for " + std::to_string(model.Columns()) + " columns.");

@@ -182,7 +182,7 @@ Metrics ReadMetrics(const JsonValue& value, ErrorCode code) {
 FitRecord ReadFit(const JsonValue& value, ErrorCode code) {
   MemberReader members(value, "fit", code);
   FitRecord fit;
-  fit.k = members.Int("k", 1);
+  fit.k = members.Int("k", 1, kMaxClusters);
   fit.init = members.Text("init");
   fit.n_init = members.Int("n_init", 1, 1000);
   fit.max_iter = members.Int("max_iter", 0);

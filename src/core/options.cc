@@ -1,5 +1,6 @@
 #include "core/options.h"
 
+#include <algorithm>
 #include <array>
 #include <initializer_list>
 
@@ -156,13 +157,12 @@ Options ParseOptions(std::string_view json) {
   }
   Options options;
   for (const auto& [key, value] : *tree.Object()) ReadOption(key, value, &options);
-  for (std::size_t i = 0; i < options.features.size(); ++i) {
-    for (std::size_t j = 0; j < i; ++j) {
-      if (options.features[i] == options.features[j]) {
-        BadValue("features", "an array that holds \"" + options.features[i] + "\" twice",
-                 "Give an array of different, non-empty names, one for each feature.");
-      }
-    }
+  std::vector<std::string> names = options.features;
+  std::sort(names.begin(), names.end());
+  const auto twice = std::adjacent_find(names.begin(), names.end());
+  if (twice != names.end()) {
+    BadValue("features", "an array that holds \"" + Excerpt(*twice) + "\" twice",
+             "Give an array of different, non-empty names, one for each feature.");
   }
   return options;
 }

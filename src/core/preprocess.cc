@@ -53,6 +53,10 @@ std::vector<double> SumColumns(const Tiles& tiles, const Interrupt& interrupt, F
 
 std::vector<ColumnStatistics> DescribeColumns(const Tiles& tiles, const Interrupt& interrupt) {
   const double total = TotalWeight(tiles, interrupt);
+  if (!std::isfinite(total)) {
+    throw Error(ErrorCode::kNotFinite, "weights are too large", "Their sum is beyond the range of double precision.",
+                "Divide the weights by a constant.");
+  }
   std::vector<ColumnStatistics> columns(tiles.dimensions());
   // About the first row, so that a mean far from 0 does not cost digits.
   std::vector<double> first(tiles.dimensions());
@@ -93,7 +97,19 @@ struct MedianAndRange {
 MedianAndRange RobustStatistics(const Tiles& tiles, std::size_t column, const Interrupt& interrupt) {
   std::vector<std::pair<double, double>> values;  // value, weight
   values.reserve(tiles.rows());
-  for (std::size_t i = 0; i < tiles.rows(); ++i) values.emplace_back(tiles.At(i, column), tiles.Weight(i));
+  // Whole weights are counts. Of others only the proportions mean something: the smallest counts as one.
+  double smallest = tiles.Weight(0);
+  bool whole = true;
+  for (std::size_t i = 0; i < tiles.rows(); ++i) {
+    interrupt.Poll();
+    smallest = std::min(smallest, tiles.Weight(i));
+    whole = whole && std::floor(tiles.Weight(i)) == tiles.Weight(i);
+  }
+  const double unit = whole ? 1 : smallest;
+  for (std::size_t i = 0; i < tiles.rows(); ++i) {
+    interrupt.Poll();
+    values.emplace_back(tiles.At(i, column), tiles.Weight(i) / unit);
+  }
   std::sort(values.begin(), values.end(), [&](const auto& a, const auto& b) {
     interrupt.Poll();
     return a < b;

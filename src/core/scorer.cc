@@ -292,7 +292,7 @@ void Scorer::NearestTwo(const double* point, Neighbor* first, Neighbor* second) 
   const Header& header = Head();
   first->square = second->square = std::numeric_limits<double>::infinity();
   first->index = 0;
-  second->index = header.segments > 1 ? 1 : 0;
+  second->index = 0;
   const double* group = block_ + header.centroid_at;
   for (std::size_t at = 0; at < header.segments; at += kGroup, group += kGroup * header.dimensions) {
     double squares[kGroup];
@@ -308,7 +308,8 @@ void Scorer::NearestTwo(const double* point, Neighbor* first, Neighbor* second) 
       }
     }
   }
-  if (std::isinf(second->square) && second->index == first->index) second->index = 0;
+  // Where no other distance is finite, any other segment.
+  if (std::isinf(second->square)) second->index = first->index == 0 && header.segments > 1 ? 1 : 0;
   first->segment = id(first->index);
   second->segment = id(second->index);
 }

@@ -100,11 +100,12 @@ char* WriteSketchPrefix(const SketchHeader& header, std::int32_t k, std::string_
   return to + header.fit_bytes;
 }
 
-SketchView ReadSketch(std::string_view bytes, ErrorCode code) {
+SketchView ReadSketch(std::string_view bytes, ErrorCode code, const Interrupt& interrupt) {
   const SketchView view = ReadShape(bytes, code);
   const std::size_t width = view.header.RowBytes() / sizeof(double);
   const char* at = view.rows;
   for (std::uint64_t row = 0; row < view.header.rows; ++row) {
+    interrupt.Poll();
     for (std::size_t j = 0; j < width; ++j, at += sizeof(double)) {
       const auto value = Get<double>(at);
       Require(std::isfinite(value), code, "A row holds a number that is not finite.");

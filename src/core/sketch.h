@@ -22,6 +22,7 @@
 #include <string_view>
 
 #include "core/error.h"
+#include "core/interrupt.h"
 
 namespace segmentation {
 
@@ -54,7 +55,7 @@ std::size_t SketchBytes(const SketchHeader& header);
 char* WriteSketchPrefix(const SketchHeader& header, std::int32_t k, std::string_view options, char* to);
 
 // Reads and checks everything: sizes, flags, finite rows, weights above 0. Throws `code`. Options are not looked into.
-SketchView ReadSketch(std::string_view bytes, ErrorCode code);
+SketchView ReadSketch(std::string_view bytes, ErrorCode code, const Interrupt& interrupt = {});
 
 // The same without looking at each row, for bytes that this server made itself.
 SketchView ReadTrustedSketch(std::string_view bytes);

@@ -18,6 +18,7 @@ namespace {
 constexpr double kLayout = 1;
 constexpr std::size_t kHead = 5;
 constexpr std::size_t kSums = 5;
+constexpr double kMaxRows = 0x1p62;  // what a bigint holds
 
 double* Numbers(ArrayType* state) { return reinterpret_cast<double*>(ARR_DATA_PTR(state)); }
 
@@ -54,6 +55,7 @@ ArrayType* NewState(const CachedModel* model, const struct varlena* value) {
   state.at[4] = ModelMark(model);
   CallCore([&] {
     const Model parsed = ReadModelValue(value);
+    if (parsed.centroids.size() != state.segments() * state.dimensions()) throw Error(ErrorCode::kInternal, "two models of one fingerprint");
     std::memcpy(state.Centroids(), parsed.centroids.data(), parsed.centroids.size() * sizeof(double));
   });
   return array;
@@ -63,7 +65,8 @@ EvaluationState StateOf(ArrayType* array) {
   const EvaluationState state{Numbers(array)};
   const auto size = ARR_NDIM(array) == 1 ? static_cast<std::size_t>(ARR_DIMS(array)[0]) : 0;
   if (size < kHead || ARR_HASNULL(array) || state.at[0] != kLayout || !(state.at[1] >= 1 && state.at[1] <= kMaxClusters) ||
-      !(state.at[2] >= 1 && state.at[2] <= kMaxCentroidValues) || state.size() != size) {
+      !(state.at[2] >= 1 && state.at[2] <= kMaxCentroidValues) || state.size() != size ||
+      !(state.at[3] >= 0 && state.at[3] < kMaxRows)) {
     ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("invalid state of kmeans_evaluate")));
   }
   return state;
@@ -173,6 +176,9 @@ SEGMENTATION_FUNCTION(kmeans_evaluate_final) {
     const std::vector<double> centroids(state.Centroids(), state.Centroids() + state.segments() * state.dimensions());
     result = Evaluate(clusters, centroids, state.dimensions(), ServerInterrupt());
   });
+  if (!(result.rows >= 0 && result.rows < kMaxRows)) {
+    ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("invalid state of kmeans_evaluate")));
+  }
   const bool empty = !(result.weight > 0);
   bool nulls[8] = {false, false, false, empty, empty, false, false, false};
   Datum values[8] = {Int64GetDatum(static_cast<int64>(result.rows)), Int64GetDatum(static_cast<int64>(state.at[3])),

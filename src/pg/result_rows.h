@@ -10,7 +10,10 @@ class ResultRows {
  public:
   // Raises unless the caller takes a set.
   explicit ResultRows(FunctionCallInfo fcinfo);
-  void Add(Datum* values, bool* nulls) { tuplestore_putvalues(store_, descriptor_, values, nulls); }
+  void Add(Datum* values, bool* nulls) {
+    CHECK_FOR_INTERRUPTS();
+    tuplestore_putvalues(store_, descriptor_, values, nulls);
+  }
 
  private:
   Tuplestorestate* store_;

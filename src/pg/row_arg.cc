@@ -70,12 +70,33 @@ double ToDouble(Datum value, Oid type) {
   pg_unreachable();
 }
 
+// Types whose text form is the same in every session, and in to_jsonb.
+bool IsCategory(Oid type) {
+  switch (type) {
+    case TEXTOID: case VARCHAROID: case BPCHAROID: case NAMEOID: case BOOLOID: case INT2OID: case INT4OID: case INT8OID:
+    case NUMERICOID: case UUIDOID: return true;
+    default: return type_is_enum(type);
+  }
+}
+
 void BindColumn(InputBinding* input, TupleDesc descriptor, bool categorical, MemoryContext context) {
+  input->attribute = 0;
   for (int i = 0; i < descriptor->natts; ++i) {
     Form_pg_attribute attribute = TupleDescAttr(descriptor, i);
     if (attribute->attisdropped || strcmp(NameStr(attribute->attname), input->name) != 0) continue;
+    if (input->attribute != 0) {
+      ereport(ERROR, (errcode(ERRCODE_AMBIGUOUS_COLUMN), errmsg("row has more than one column \"%s\"", input->name),
+                      errhint("The model reads rows by the names of its inputs: give the columns different names.")));
+    }
     input->attribute = i + 1;
     input->base_type = getBaseType(attribute->atttypid);
+    if (categorical && !IsCategory(input->base_type)) {
+      ereport(ERROR, (errcode(ERRCODE_DATATYPE_MISMATCH),
+                      errmsg("column \"%s\" is of type %s, and the model needs a category", input->name,
+                             format_type_be(attribute->atttypid)),
+                      errdetail("The text form of this type depends on settings of the session."),
+                      errhint("Cast the column to text in a view or a subquery.")));
+    }
     if (categorical) {
       Oid output;
       bool is_varlena;
@@ -87,9 +108,8 @@ void BindColumn(InputBinding* input, TupleDesc descriptor, bool categorical, Mem
                              format_type_be(attribute->atttypid)),
                       errhint("Cast the column to double precision in a view or a subquery.")));
     }
-    return;
   }
-  RaiseMissingColumn(*input);
+  if (input->attribute == 0) RaiseMissingColumn(*input);
 }
 
 // Where the model's inputs are in rows of this type; found once per type.

@@ -164,6 +164,7 @@ void MakeWeighted(SketchState* state) {
   while (chunk != nullptr) {
     AddChunk(state, std::max<std::uint64_t>(chunk->rows, 1));
     for (std::uint64_t i = 0; i < chunk->rows; ++i) {
+      CHECK_FOR_INTERRUPTS();
       double* to = state->last->Data() + i * (dimensions + 1);
       memcpy(to, chunk->Data() + i * dimensions, dimensions * sizeof(double));
       to[dimensions] = 1;
@@ -198,6 +199,7 @@ void AppendBlock(SketchState* state, const SketchHeader& shape, const char* from
   } else {
     const double one = 1;
     for (std::uint64_t i = 0; i < rows; ++i, from += shape.RowBytes()) {
+      CHECK_FOR_INTERRUPTS();
       memcpy(to, from, shape.RowBytes());
       memcpy(to + shape.RowBytes(), &one, sizeof one);
       to += state->shape.RowBytes();
@@ -279,7 +281,9 @@ void SetFit(SketchState* state, std::int32_t k, struct varlena* options) {
 }
 
 void RequireSameFit(SketchState* state, std::int32_t k, struct varlena* options) {
-  if (unlikely(!state->shape.has_fit)) elog(ERROR, "training state has no fit section");
+  if (unlikely(!state->shape.has_fit)) {
+    ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("sketch is not the state of a training")));
+  }
   if (unlikely(k != state->k)) {
     ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("number of clusters must be the same for all rows"),
                     errdetail("One row asks for %d clusters and another for %d.", state->k, k)));
@@ -306,6 +310,8 @@ void AppendRow(SketchState* state, ArrayType* array, const double* weight, bool 
   } else if (unlikely(state->shape.dimensions != static_cast<std::uint32_t>(features.length))) {
     RaiseDimensionMismatch(features.length, static_cast<int>(state->shape.dimensions), "earlier rows have");
   }
+  // A state that came from outside (an initial condition, say) may have been made without weights, or with them.
+  if (unlikely(weight != nullptr && !state->shape.weighted)) MakeWeighted(state);
   if (weight != nullptr && !UsableWeight(state, *weight, weight_is_null)) return;
   double* to = RoomForRow(state);
   if (unlikely(!CopyFinite(state, features, to))) {
@@ -313,7 +319,7 @@ void AppendRow(SketchState* state, ArrayType* array, const double* weight, bool 
     ++state->shape.skipped;
     return;
   }
-  if (weight != nullptr) to[features.length] = *weight;
+  if (state->shape.weighted) to[features.length] = weight != nullptr ? *weight : 1;
 }
 
 void AppendRows(SketchState* state, const SketchView& view) {
@@ -352,7 +358,9 @@ struct varlena* CanonicalValue(const SketchState* state) {
     SET_VARSIZE(value, bytes);
     char* to = WriteSketchPrefix(state->shape, state->k, {state->options, state->options_bytes}, VARDATA(value));
     const std::size_t row_bytes = state->shape.RowBytes();
-    for (const char* row : CanonicalOrder(RowsOf(state), ServerInterrupt())) {
+    const Interrupt interrupt = ServerInterrupt();
+    for (const char* row : CanonicalOrder(RowsOf(state), interrupt)) {
+      interrupt.Poll();
       std::memcpy(to, row, row_bytes);
       to += row_bytes;
     }

@@ -11,7 +11,7 @@ namespace {
 // Checks bytes that came from outside, in place.
 void Validate(const char* bytes, std::size_t length, ErrorCode code) {
   CallCore([&] {
-    const SketchView view = ReadSketch({bytes, length}, code);
+    const SketchView view = ReadSketch({bytes, length}, code, ServerInterrupt());
     if (view.header.has_fit) CheckOptions(ParseOptions(view.options), view.k, view.header.dimensions);
   });
 }
@@ -52,10 +52,17 @@ SEGMENTATION_FUNCTION(kmeans_sketch_out) {
   if (bytes.size() / 3 * 4 + 8 > MaxAllocSize) {
     ereport(ERROR, (errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED), errmsg("kmeans_sketch is too large for its text form")));
   }
-  const int room = pg_b64_enc_len(static_cast<int>(bytes.size()));
-  auto* text = static_cast<char*>(palloc(static_cast<std::size_t>(room) + 1));
-  const int length = EncodeBase64(bytes.data(), static_cast<int>(bytes.size()), text, room);
-  text[length < 0 ? 0 : length] = '\0';
+  auto* text = static_cast<char*>(palloc(bytes.size() / 3 * 4 + 5));
+  char* end = text;
+  constexpr std::size_t kPiece = 3 << 20;  // a multiple of 3, so that only the last piece is padded
+  for (std::size_t at = 0; at < bytes.size(); at += kPiece) {
+    CHECK_FOR_INTERRUPTS();
+    const auto piece = static_cast<int>(Min(kPiece, bytes.size() - at));
+    const int length = EncodeBase64(bytes.data() + at, piece, end, pg_b64_enc_len(piece));
+    if (length < 0) elog(ERROR, "base64 encoding failed");
+    end += length;
+  }
+  *end = '\0';
   PG_RETURN_CSTRING(text);
 }
 
