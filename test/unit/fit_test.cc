@@ -71,7 +71,7 @@ Found CountBest(const std::string& options) {
 }
 
 // The default is ten starts, each ending in some local optimum, and a few exchanges where k >= 4, so it may miss; "best"
-// may as well. Measured over seeds 0 to 399 (3,600 tasks): "default" misses 4, by up to 22 %, "best" 2. (From how often
+// may as well. Measured over seeds 0 to 399 (3,600 tasks): "default" misses 4, by up to 22 %, "best" 1. (From how often
 // single starts succeed, ten of them alone should miss 6.4.)
 TEST(Fit, NearlyAlwaysFindsTheBestPartitionOfAFewRows) {
   for (const char* options : {"{}", R"({"quality":"best"})"}) {
