@@ -1,7 +1,6 @@
 // Scoring: kmeans_assign, kmeans_distance, kmeans_ranked, kmeans_score, kmeans_explain, each for an array, a row and jsonb.
 #include <algorithm>
 #include <cmath>
-#include <limits>
 #include <string>
 #include <vector>
 
@@ -16,23 +15,27 @@ namespace {
 // A row beyond the range of double precision is infinitely far from every segment, so it has no nearest one.
 bool IsScored(const Neighbor& nearest) { return std::isfinite(nearest.square); }
 
+// The segment nearest to the arguments (model, features); false when they have no score.
 template <ArgumentKind kKind>
-Datum Assign(FunctionCallInfo fcinfo) {
+bool NearestOf(FunctionCallInfo fcinfo, Neighbor* nearest) {
   CachedModel* model = CachedModelOf(fcinfo, 0);
   const double* point = ReadPoint(fcinfo, model, kKind, 1);
-  if (point == nullptr) PG_RETURN_NULL();
-  const Neighbor nearest = model->scorer().Nearest(point);
-  if (!IsScored(nearest)) PG_RETURN_NULL();
+  if (point == nullptr) return false;
+  *nearest = model->scorer().Nearest(point);
+  return IsScored(*nearest);
+}
+
+template <ArgumentKind kKind>
+Datum Assign(FunctionCallInfo fcinfo) {
+  Neighbor nearest;
+  if (!NearestOf<kKind>(fcinfo, &nearest)) PG_RETURN_NULL();
   PG_RETURN_INT32(nearest.segment);
 }
 
 template <ArgumentKind kKind>
 Datum DistanceTo(FunctionCallInfo fcinfo) {
-  CachedModel* model = CachedModelOf(fcinfo, 0);
-  const double* point = ReadPoint(fcinfo, model, kKind, 1);
-  if (point == nullptr) PG_RETURN_NULL();
-  const Neighbor nearest = model->scorer().Nearest(point);
-  if (!IsScored(nearest)) PG_RETURN_NULL();
+  Neighbor nearest;
+  if (!NearestOf<kKind>(fcinfo, &nearest)) PG_RETURN_NULL();
   PG_RETURN_FLOAT8(std::sqrt(nearest.square));
 }
 
@@ -65,8 +68,6 @@ Datum Ranked(FunctionCallInfo fcinfo) {
   }
   return static_cast<Datum>(0);
 }
-
-constexpr double kMissing = std::numeric_limits<double>::quiet_NaN();
 
 // A row whose runner-up is hardly farther than its own segment.
 constexpr double kBorderlineSilhouette = 0.1;

@@ -2,7 +2,6 @@
 
 #include <cmath>
 #include <cstring>
-#include <limits>
 
 #include "pg/array_arg.h"
 
@@ -23,8 +22,6 @@ struct RowBinding {
 };
 
 namespace {
-
-constexpr double kMissing = std::numeric_limits<double>::quiet_NaN();
 
 // The names alone, which is all that jsonb needs.
 RowBinding* NewBinding(CachedModel* model) {

@@ -1,9 +1,14 @@
 // Reading rows and jsonb by the names of a model's inputs.
 #pragma once
 
+#include <limits>
+
 #include "pg/scorer_cache.h"
 
 namespace segmentation {
+
+// A missing number, as Scorer takes it.
+inline constexpr double kMissing = std::numeric_limits<double>::quiet_NaN();
 
 // What a feature argument is.
 enum class ArgumentKind { kArray, kRow, kJsonb };
