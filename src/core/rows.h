@@ -23,7 +23,14 @@ struct RowSet {
   bool weighted = false;
   std::uint64_t rows = 0;
   std::uint64_t skipped = 0;
+  // Where a sketch has overflowed: cluster features that stand for cell_rows more rows. cells points to d minima and d maxima of
+  // all rows that were ever compressed, then cell_count features of CellBytes() each: weight, d means, d sums of squared
+  // deviations. Unaligned.
+  const char* cells = nullptr;
+  std::uint64_t cell_count = 0;
+  std::uint64_t cell_rows = 0;
 
+  std::size_t CellBytes() const { return (1 + 2 * dimensions) * sizeof(double); }
   std::size_t RowBytes() const { return (dimensions + (weighted ? 1 : 0)) * sizeof(double); }
 };
 
