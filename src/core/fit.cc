@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstring>
 #include <numeric>
 
 #include "core/error.h"
@@ -13,15 +14,35 @@
 namespace segmentation {
 namespace {
 
-// Every m-th row: in canonical order that is a random sample in which rows that occur often occur as often as they should.
-Tiles Sample(const Tiles& points, std::size_t size) {
+Points SearchPoints(Tiles tiles, ThreadTeam& team) {
+  Points points(std::move(tiles));
+  points.FindBounds(team);
+  points.BuildFilter(team);
+  return points;
+}
+
+// A sample to search on, as tiles in canonical order with their filter. Points that lie in canonical order themselves give every
+// m-th, which is a random sample in which rows that occur often occur as often as they should.
+Points Sample(const RowSet& rows, const Preprocessed& prepared, std::size_t size, ThreadTeam& team) {
+  const Points& points = prepared.points;
+  size = std::min(size, points.rows());
   Tiles sample(size, points.dimensions(), points.weighted());
+  if (points.in_place()) {
+    const std::vector<const char*> chosen = SampleRows(rows, size, team);
+    for (std::size_t i = 0; i < size; ++i) {
+      std::vector<double> row(rows.RowBytes() / sizeof(double));
+      std::memcpy(row.data(), chosen[i], rows.RowBytes());
+      for (std::size_t j = 0; j < points.dimensions(); ++j) sample.At(i, j) = (row[j] - prepared.offset[j]) / prepared.scale[j];
+      if (points.weighted()) sample.SetWeight(i, row.back());
+    }
+    return SearchPoints(std::move(sample), team);
+  }
   for (std::size_t i = 0; i < size; ++i) {
     const std::size_t row = i * points.rows() / size;
-    for (std::size_t j = 0; j < points.dimensions(); ++j) sample.At(i, j) = points.At(row, j);
+    for (std::size_t j = 0; j < points.dimensions(); ++j) sample.At(i, j) = points.tiles().At(row, j);
     if (points.weighted()) sample.SetWeight(i, points.Weight(row));
   }
-  return sample;
+  return SearchPoints(std::move(sample), team);
 }
 
 // Option init = explicit: raw units to model space.
@@ -46,10 +67,18 @@ std::vector<double> InitialCentroids(const Options& options, const Preprocessed&
 }
 
 // Inertia of all points about their mean.
-Metrics WholeInertia(const Tiles& points, const Interrupt& interrupt) {
-  std::vector<double> center(points.dimensions());
-  points.CopyRow(0, center.data());
-  return Evaluate(SumClusters(points, center, interrupt), center, points.dimensions()).metrics;
+double WholeInertia(const Preprocessed& prepared, const Options& options, ThreadTeam& team) {
+  const std::size_t dimensions = prepared.points.dimensions();
+  if (options.distance == Distance::kCosine) {
+    std::vector<double> center(dimensions);
+    prepared.points.CopyRow(0, center.data());
+    return Evaluate(SumClusters(prepared.points, center, team, &prepared.inner), center, dimensions).metrics.total_inertia;
+  }
+  double sum = 0;
+  for (std::size_t j = 0; j < dimensions; ++j) {
+    sum += prepared.weight * prepared.columns[j].variance / prepared.scale[j] / prepared.scale[j];
+  }
+  return sum;
 }
 
 // The clusters in the order of their segment ids: the heaviest first, equal ones by their centroids.
@@ -67,29 +96,36 @@ std::vector<double> Ordered(const Clustering& state, std::size_t dimensions) {
 }
 
 // Dissolves the smallest cluster below min_size, gives its rows to the others, and so on until none is left.
-void Dissolve(const Tiles& points, const SearchTask& task, Clustering* state, const Interrupt& interrupt) {
+void Dissolve(const Points& points, const SearchTask& task, Clustering* state, ThreadTeam& team) {
   const std::size_t dimensions = points.dimensions();
   while (state->k() > 1) {
-    const auto smallest = std::min_element(state->rows.begin(), state->rows.end());
+    const std::vector<double>& sizes = task.sizes_by_weight ? state->weights : state->rows;
+    const auto smallest = std::min_element(sizes.begin(), sizes.end());
     if (*smallest >= static_cast<double>(task.options.min_size)) return;
-    const auto at = state->centroids.begin() + (smallest - state->rows.begin()) * static_cast<std::ptrdiff_t>(dimensions);
+    const auto at = state->centroids.begin() + (smallest - sizes.begin()) * static_cast<std::ptrdiff_t>(dimensions);
     state->centroids.erase(at, at + static_cast<std::ptrdiff_t>(dimensions));
     const std::uint64_t before = state->iterations;
-    *state = Lloyd(points, std::move(state->centroids), {task.options.max_iter, task.shift}, task.options.distance, interrupt);
+    *state = Lloyd(points, std::move(state->centroids), {task.options.max_iter, task.shift, false}, task.options.distance, team);
     state->iterations += before;
     DropEmptyClusters(dimensions, state);
   }
 }
 
-Clustering FindClusters(const Tiles& points, const SearchTask& task, const Interrupt& interrupt) {
+Clustering FindClusters(const RowSet& rows, const Preprocessed& prepared, const SearchTask& task, ThreadTeam& team) {
+  const Points& points = prepared.points;
   const auto min_size = static_cast<double>(task.options.min_size);
   const std::size_t search_rows = std::max(kSearchRows, 200 * task.k);
+  const LloydLimits limits{task.options.max_iter, task.shift, false};
   Clustering state;
-  if (points.rows() <= search_rows || !task.initial_centroids.empty()) {
-    state = Search(points, task, min_size, interrupt);
+  if (!task.initial_centroids.empty()) {
+    state = Lloyd(points, task.initial_centroids, limits, task.options.distance, team);
+    DropEmptyClusters(points.dimensions(), &state);
+  } else if (!points.in_place() && points.rows() <= search_rows) {
+    state = Search(points, task, min_size, team);
   } else {
-    const double share = static_cast<double>(search_rows) / static_cast<double>(points.rows());
-    const Clustering found = Search(Sample(points, search_rows), task, min_size * share, interrupt);
+    const Points sample = Sample(rows, prepared, search_rows, team);
+    const double share = static_cast<double>(sample.rows()) / static_cast<double>(points.rows());
+    const Clustering found = Search(sample, task, min_size * share, team);
     // The sample may hold fewer different rows than there are. What is missing starts as a copy of a centroid, which gets no
     // rows, and Lloyd's algorithm gives it the farthest one where rows differ.
     std::vector<double> start = found.centroids;
@@ -97,11 +133,11 @@ Clustering FindClusters(const Tiles& points, const SearchTask& task, const Inter
       start.insert(start.end(), found.centroids.begin(),
                    found.centroids.begin() + static_cast<std::ptrdiff_t>(points.dimensions()));
     }
-    state = Lloyd(points, std::move(start), {task.options.max_iter, task.shift}, task.options.distance, interrupt);
+    state = Lloyd(points, std::move(start), limits, task.options.distance, team);
     state.iterations += found.iterations;
     DropEmptyClusters(points.dimensions(), &state);
   }
-  Dissolve(points, task, &state, interrupt);
+  Dissolve(points, task, &state, team);
   return state;
 }
 
@@ -111,10 +147,11 @@ struct Settled {
   std::vector<ClusterSums> clusters;
 };
 
-bool IsSettled(const Settled& settled, std::int64_t min_size) {
+bool IsSettled(const Settled& settled, const SearchTask& task) {
   const auto& clusters = settled.clusters;
   for (std::size_t c = 0; c < clusters.size(); ++c) {
-    if (clusters[c].rows == 0 || (clusters.size() > 1 && clusters[c].rows < static_cast<double>(min_size))) return false;
+    const double size = task.sizes_by_weight ? clusters[c].weight : clusters[c].rows;
+    if (clusters[c].rows == 0 || (clusters.size() > 1 && size < static_cast<double>(task.options.min_size))) return false;
     if (c > 0 && clusters[c].weight > clusters[c - 1].weight) return false;
   }
   return true;
@@ -122,13 +159,14 @@ bool IsSettled(const Settled& settled, std::int64_t min_size) {
 
 // A row between two centroids goes to the one listed first, so putting them in order can move rows: then once more from there,
 // until order and rows agree. What is left after some rounds (a cycle of ties) only loses its empty segments.
-Settled Settle(const Tiles& points, const SearchTask& task, Clustering* state, const Interrupt& interrupt) {
+Settled Settle(const Preprocessed& prepared, const SearchTask& task, Clustering* state, ThreadTeam& team) {
   constexpr int kMaxRounds = 8;
+  const Points& points = prepared.points;
   const std::size_t dimensions = points.dimensions();
   for (int round = 0;; ++round) {
     Settled settled{Ordered(*state, dimensions), {}};
-    settled.clusters = SumClusters(points, settled.centroids, interrupt);
-    if (IsSettled(settled, task.options.min_size)) return settled;
+    settled.clusters = SumClusters(points, settled.centroids, team, &prepared.inner);
+    if (IsSettled(settled, task)) return settled;
     if (round == kMaxRounds) {
       for (std::size_t c = settled.clusters.size(); c-- > 0;) {
         if (settled.clusters[c].rows > 0) continue;
@@ -139,10 +177,10 @@ Settled Settle(const Tiles& points, const SearchTask& task, Clustering* state, c
       return settled;
     }
     const std::uint64_t before = state->iterations;
-    *state = Lloyd(points, settled.centroids, {task.options.max_iter, 0}, task.options.distance, interrupt);
+    *state = Lloyd(points, settled.centroids, {task.options.max_iter, 0, false}, task.options.distance, team);
     state->iterations += before;
     DropEmptyClusters(dimensions, state);
-    Dissolve(points, task, state, interrupt);
+    Dissolve(points, task, state, team);
   }
 }
 
@@ -215,47 +253,85 @@ FitRecord RecordOf(const RowSet& rows, const Preprocessed& prepared, std::int64_
   fit.min_size = options.min_size;
   fit.seed = options.seed;
   fit.iterations = state.iterations;
-  fit.rows = prepared.points.rows();
+  fit.rows = prepared.points.rows() - rows.cell_count + rows.cell_rows;
+  fit.exact = rows.cell_count == 0;
   fit.skipped = rows.skipped + prepared.without_direction;
   fit.weight = std::accumulate(state.weights.begin(), state.weights.end(), 0.0);
   return fit;
 }
 
-void DescribeSegments(const std::vector<ClusterSums>& clusters, Model* model) {
+// How many rows there are behind the points of every cluster: the points themselves, or, where some of them are cells, as many
+// as their share of the weight, so that they add up.
+std::vector<std::uint64_t> RowsOfClusters(const std::vector<ClusterSums>& clusters, const RowSet& rows, std::uint64_t total) {
+  std::vector<std::uint64_t> counts;
+  double weight = 0;
+  for (const ClusterSums& cluster : clusters) weight += cluster.weight;
+  double before = 0;
+  std::uint64_t given = 0;
+  for (const ClusterSums& cluster : clusters) {
+    before += cluster.weight;
+    if (rows.cell_count == 0) {
+      counts.push_back(static_cast<std::uint64_t>(cluster.rows));
+    } else {
+      const auto until = static_cast<std::uint64_t>(std::floor(before / weight * static_cast<double>(total) + 0.5));
+      counts.push_back(std::min(std::max(until, given), total) - given);
+      given += counts.back();
+    }
+  }
+  return counts;
+}
+
+void DescribeSegments(const std::vector<ClusterSums>& clusters, const std::vector<std::uint64_t>& counts, Model* model) {
   for (std::size_t c = 0; c < clusters.size(); ++c) {
-    model->segments.push_back({static_cast<std::int32_t>(c), static_cast<std::uint64_t>(clusters[c].rows), clusters[c].weight,
-                               clusters[c].inertia});
+    model->segments.push_back({static_cast<std::int32_t>(c), counts[c], clusters[c].weight, clusters[c].inertia});
   }
 }
 
+// What the inertia can be at least. With A the inertia of the cells' means and D that within the cells, the distances of all
+// rows, as one vector, differ by at most sqrt(D) from those of their means (triangle inequality): the root of the true inertia
+// is at least sqrt(A) - sqrt(D).
+void WarnOfCells(const RowSet& rows, const Preprocessed& prepared, double inertia, std::vector<Warning>* warnings) {
+  if (rows.cell_count == 0) return;
+  const double inner = std::accumulate(prepared.inner.begin(), prepared.inner.end(), 0.0);
+  const double root = std::max(0.0, std::sqrt(std::max(0.0, inertia - inner)) - std::sqrt(inner));
+  const double share = inertia > 0 ? inner / inertia : 0;
+  warnings->push_back({"not_exact", "the fit was not exact: " + std::to_string(rows.cell_rows) + " rows were summarized in " +
+                                        std::to_string(rows.cell_count) + " cells, which hold " + Rounded(share, 0.01) +
+                                        " % of the inertia; the inertia of all rows is between " +
+                                        Rounded(inertia > 0 ? root * root / inertia : 1, 0.01) +
+                                        " % of what is reported and all of it"});
+}
+
+// Fewer rows are not worth a thread; nor, with fewer than this, single-precision copies.
+constexpr std::size_t kFilterRows = 1024;
+constexpr std::uint64_t kRowsPerThread = 10000;
+
 }  // namespace
 
-std::optional<Model> Fit(const RowSet& rows, std::int64_t k, const Options& options, const Interrupt& interrupt) {
+std::optional<Model> Fit(const RowSet& rows, std::int64_t k, const Options& options, const Interrupt& interrupt, int threads) {
   CheckOptions(options, k, rows.dimensions);
-  if (rows.rows == 0) return std::nullopt;
-  const Preprocessed prepared = Preprocess(rows, options, interrupt);
-  const Tiles& points = prepared.points;
+  if (rows.rows + rows.cell_count == 0) return std::nullopt;
+  ThreadTeam team(interrupt, static_cast<int>(std::min<std::uint64_t>(static_cast<std::uint64_t>(threads),
+                                                                      (rows.rows + rows.cell_count) / kRowsPerThread)));
+  Preprocessed prepared = Preprocess(rows, options, team);
+  Points& points = prepared.points;
   if (points.rows() == 0) return std::nullopt;
   const std::size_t dimensions = points.dimensions();
-  const Metrics whole = WholeInertia(points, interrupt);
-  if (!std::isfinite(whole.total_inertia)) {
+  const double whole = WholeInertia(prepared, options, team);
+  if (!std::isfinite(whole)) {
     throw Error(ErrorCode::kNotFinite, "features are too large", "Their squared distances are beyond the range of double precision.",
                 "Divide them by a constant, or set option \"scale\".");
   }
+  if (points.rows() >= kFilterRows) points.BuildFilter(team);
   SearchTask task;
   task.k = static_cast<std::size_t>(k);
   task.options = options;
+  task.sizes_by_weight = rows.cell_count > 0;
   if (options.init == Init::kExplicit) task.initial_centroids = InitialCentroids(options, prepared);
-  double weight = 0;
-  for (std::size_t i = 0; points.weighted() && i < points.rows(); ++i) {
-    interrupt.Poll();
-    weight += points.Weight(i);
-  }
-  if (!points.weighted()) weight = static_cast<double>(points.rows());
-  task.shift = options.tol * whole.total_inertia / weight / static_cast<double>(dimensions);
+  task.shift = options.tol * whole / prepared.weight / static_cast<double>(dimensions);
 
-  Clustering state = FindClusters(points, task, interrupt);
-  const Settled settled = Settle(points, task, &state, interrupt);
+  Clustering state = FindClusters(rows, prepared, task, team);
+  const Settled settled = Settle(prepared, task, &state, team);
   const std::vector<ClusterSums>& clusters = settled.clusters;
 
   Model model;
@@ -265,13 +341,14 @@ std::optional<Model> Fit(const RowSet& rows, std::int64_t k, const Options& opti
   model.offset = prepared.offset;
   model.scale = prepared.scale;
   model.centroids = settled.centroids;
-  DescribeSegments(clusters, &model);
-  model.metrics = Evaluate(clusters, model.centroids, dimensions, interrupt).metrics;
-  model.metrics.total_inertia = whole.total_inertia;
   model.fit = RecordOf(rows, prepared, k, options, state);
+  DescribeSegments(clusters, RowsOfClusters(clusters, rows, model.fit.rows), &model);
+  model.metrics = Evaluate(clusters, model.centroids, dimensions, interrupt).metrics;
+  model.metrics.total_inertia = whole;
   WarnOfUnscaled(options, prepared, &model.warnings);
   WarnOfSkewed(options, prepared, &model.warnings);
   WarnOfClusters(options, k, state, clusters, &model.warnings);
+  WarnOfCells(rows, prepared, model.metrics.inertia, &model.warnings);
   ValidateModel(model, ErrorCode::kInternal);
   return model;
 }

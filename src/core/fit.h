@@ -22,8 +22,12 @@ constexpr std::size_t kSearchRows = 50000;
 // most 20 for the winner; with quality "best" 100 for every start before they are compared; with "fast" none. An explicit start
 // gets Lloyd's algorithm alone.
 //
-// Same rows (in any order), k, options: the same model, bit for bit, on every machine.
+// Same rows (in any order), k, options: the same model, bit for bit, on every machine, with any number of threads. Not so where
+// the set has cells, which depend on how it came about: they are points at their means, the model says that it is not exact, and
+// its inertia (which holds what lies within the cells) is an upper bound.
+//
+// threads: how many may be used; few rows are never worth a thread.
 // Throws what Preprocess and CheckOptions throw.
-std::optional<Model> Fit(const RowSet& rows, std::int64_t k, const Options& options, const Interrupt& interrupt);
+std::optional<Model> Fit(const RowSet& rows, std::int64_t k, const Options& options, const Interrupt& interrupt, int threads = 1);
 
 }  // namespace segmentation

@@ -134,7 +134,7 @@ void MarkCandidates(const Tiles& points, std::size_t tile, const Clustering& sta
   NearestTwoInTile(points.Tile(tile), points.dimensions(), state.centroids.data(), state.k(), nearest, label, second);
   const double* weights = points.Weights(tile);
   for (std::size_t r = 0; r < points.RowsIn(tile); ++r) {
-    const std::int32_t own = state.labels[tile * kTileRows + r];
+    const auto own = static_cast<std::int32_t>(state.labels[tile * kTileRows + r]);
     const double total = state.weights[static_cast<std::size_t>(own)];
     const double rise = second[r] * (smallest / (smallest + weights[r]));
     const double fall = nearest[r] * (total / (total - weights[r]));
@@ -169,7 +169,7 @@ std::size_t RunPasses(const Tiles& points, int max_passes, Moves moves, Clusteri
         state->weights[move.to] += weight;
         state->rows[from] -= 1;
         state->rows[move.to] += 1;
-        state->labels[i] = static_cast<std::int32_t>(move.to);
+        state->labels[i] = static_cast<Label>(move.to);
         ++moved;
       }
     }

@@ -9,10 +9,12 @@ namespace segmentation {
 // computation by throwing. Loops call Poll() about once a millisecond of work; while nothing is pending it costs one load.
 struct Interrupt {
   const volatile std::sig_atomic_t* pending = nullptr;
-  void (*handle)() = nullptr;
+  void (*handle)(void* context) = nullptr;
+  void* context = nullptr;
 
   void Poll() const {
-    if (pending != nullptr && *pending != 0) handle();
+    // Atomic, because the flag may belong to another thread (threads.h).
+    if (pending != nullptr && __atomic_load_n(pending, __ATOMIC_RELAXED) != 0) handle(context);
   }
 };
 

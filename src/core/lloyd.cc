@@ -1,113 +1,295 @@
 #include "core/lloyd.h"
 
 #include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <limits>
+#include <optional>
 
+#include "core/cluster_totals.h"
 #include "core/distance_tile.h"
 #include "core/empty_cluster.h"
 #include "core/preprocess.h"
-#include "core/reduce.h"
 
 namespace segmentation {
 namespace {
 
-// What one pass over the points sums up, in one vector: k x dimensions of weight * (x - centroid), then per cluster the
-// weight and the number of rows, then the inertia and the number of labels that changed.
-class PassSums {
- public:
-  PassSums(std::size_t k, std::size_t dimensions) : k_(k), dimensions_(dimensions) {}
-  std::size_t width() const { return k_ * dimensions_ + 2 * k_ + 2; }
-  std::size_t Shift(std::size_t cluster) const { return cluster * dimensions_; }
-  std::size_t Weight(std::size_t cluster) const { return k_ * dimensions_ + cluster; }
-  std::size_t Rows(std::size_t cluster) const { return k_ * dimensions_ + k_ + cluster; }
-  std::size_t Inertia() const { return width() - 2; }
-  std::size_t Changed() const { return width() - 1; }
+// The centroids as the filter sees them.
+struct FilterCentroids {
+  std::vector<float> values;
+  float radius = 0;  // the largest length, rounded up
 
- private:
-  std::size_t k_;
-  std::size_t dimensions_;
+  void Set(const FilterTiles& filter, const std::vector<double>& centroids) {
+    values.resize(centroids.size());
+    const std::size_t dimensions = filter.center.size();
+    double largest = 0;
+    for (std::size_t c = 0; c < centroids.size(); c += dimensions) {
+      double square = 0;
+      for (std::size_t j = 0; j < dimensions; ++j) {
+        const double value = (centroids[c + j] - filter.center[j]) * filter.scale;
+        values[c + j] = static_cast<float>(value);
+        square += value * value;
+      }
+      largest = std::max(largest, square);
+    }
+    radius = static_cast<float>(std::sqrt(largest) * (1 + 0x1p-20));
+  }
 };
 
-// Adds the rows of one tile to the block's sums.
-void AddTile(const Tiles& points, std::size_t tile, const std::vector<double>& centroids, const PassSums& at,
-             const std::int32_t* labels, double* sums) {
-  const std::size_t dimensions = points.dimensions();
-  const double* values = points.Tile(tile);
-  const double* weights = points.Weights(tile);
-  for (std::size_t r = 0; r < points.RowsIn(tile); ++r) {
-    const auto cluster = static_cast<std::size_t>(labels[r]);
-    const double weight = weights[r];
-    const double* centroid = centroids.data() + cluster * dimensions;
-    double* shift = sums + at.Shift(cluster);
-    for (std::size_t j = 0; j < dimensions; ++j) shift[j] += weight * (values[j * kTileRows + r] - centroid[j]);
-    sums[at.Weight(cluster)] += weight;
-    sums[at.Rows(cluster)] += 1;
+// Labels of points and the totals of their clusters, brought up to date from one set of centroids to the next.
+class Assignment {
+ public:
+  Assignment(const Points& points, std::size_t k, ThreadTeam& team)
+      : points_(points),
+        team_(team),
+        totals_(points, k),
+        labels_(points.tile_count() * kTileRows),
+        keeps_slack_(points.filter() != nullptr && k > 1 && k * points.dimensions() >= kFilterBounds),
+        slack_(keeps_slack_ ? points.tile_count() * kTileRows : 0) {
+    workers_.reserve(team.size());
+    for (std::size_t worker = 0; worker < team.size(); ++worker) workers_.emplace_back(&totals_, points, keeps_slack_);
   }
-}
 
-// Assigns every row to its nearest centroid and sums up what the update needs.
-std::vector<double> AssignAndSum(const Tiles& points, const PassSums& at, Clustering* state, const Interrupt& interrupt) {
-  const std::size_t dimensions = points.dimensions();
-  return SumOverTiles(points.tile_count(), at.width(), interrupt, [&](std::size_t tile, double* sums) {
-    double distance[kTileRows];
-    std::int32_t label[kTileRows];
-    NearestInTile(points.Tile(tile), dimensions, state->centroids.data(), state->k(), distance, label);
-    std::int32_t* previous = state->labels.data() + tile * kTileRows;
-    double changed = 0;
-    for (std::size_t r = 0; r < points.RowsIn(tile); ++r) changed += label[r] != previous[r] ? 1 : 0;
-    std::copy(label, label + kTileRows, previous);
-    AddTile(points, tile, state->centroids, at, label, sums);
-    const double* weights = points.Weights(tile);
-    for (std::size_t r = 0; r < kTileRows; ++r) distance[r] = Weighted(weights[r], distance[r]);
-    sums[at.Inertia()] += FoldTile(distance);
-    sums[at.Changed()] += changed;
-  });
-}
+  const ClusterTotals& totals() const { return totals_; }
+  const Labels& labels() const { return labels_; }
+  Labels TakeLabels() { return std::move(labels_); }
 
-// Moves each centroid to the mean (or the direction) of its rows; returns the sum of the squared shifts.
-double MoveCentroids(const PassSums& at, const std::vector<double>& sums, std::size_t dimensions, Distance distance,
-                     std::vector<double>* centroids) {
-  double total_shift = 0;
-  const std::size_t k = centroids->size() / dimensions;
-  std::vector<double> moved(dimensions);
-  for (std::size_t cluster = 0; cluster < k; ++cluster) {
-    const double weight = sums[at.Weight(cluster)];
-    if (weight <= 0) continue;
-    double* centroid = centroids->data() + cluster * dimensions;
-    for (std::size_t j = 0; j < dimensions; ++j) moved[j] = centroid[j] + sums[at.Shift(cluster) + j] / weight;
-    if (distance == Distance::kCosine && !NormalizeDirection(moved.data(), dimensions)) continue;
-    for (std::size_t j = 0; j < dimensions; ++j) {
-      const double shift = moved[j] - centroid[j];
-      total_shift += shift * shift;
-      centroid[j] = moved[j];
+  // Gives every row the label of its nearest centroid; returns how many labels changed (at first, all). moved: how far each
+  // centroid has moved since the last call, none before the first.
+  std::size_t Assign(const std::vector<double>& centroids, const std::vector<double>& moved) {
+    if (points_.filter() != nullptr) filter_centroids_.Set(*points_.filter(), centroids);
+    if (keeps_slack_ && !first_) SetDrops(moved);
+    const std::size_t blocks = (points_.tile_count() + kBlockTiles - 1) / kBlockTiles;
+    for (Worker& worker : workers_) worker.changed = 0;
+    team_.ForEach(blocks, [&](std::size_t block, std::size_t worker, const Interrupt& interrupt) {
+      AssignBlock(block, centroids, &workers_[worker], interrupt);
+    });
+    std::size_t changed = 0;
+    for (Worker& worker : workers_) {
+      worker.changes.Flush();
+      changed += worker.changed;
     }
+    first_ = false;
+    return changed;
+  }
+
+  // Moves one row to another cluster, nearest or not.
+  void MoveRow(std::size_t row, std::size_t to) {
+    ClusterTotals::Changes& changes = workers_[0].changes;
+    points_.CopyRow(row, changes.row());
+    changes.Leave(labels_[row], points_.Weight(row));
+    changes.Enter(to, points_.Weight(row));
+    changes.Flush();
+    labels_[row] = static_cast<Label>(to);
+    if (keeps_slack_) slack_[row] = 0;
+  }
+
+ private:
+  struct Worker {
+    Worker(ClusterTotals* totals, const Points& points, bool gathers)
+        : changes(totals),
+          tile(points.in_place() ? points.dimensions() * kTileRows : 0),
+          gathered(gathers ? points.dimensions() * kTileRows : 0) {}
+    ClusterTotals::Changes changes;
+    std::size_t changed = 0;
+    std::vector<double> tile;
+    std::vector<float> gathered;
+    std::vector<std::uint32_t> failed;  // rows of a block whose slack is used up, relative to its first
+  };
+
+  // How much slack each cluster's rows lose: what its own centroid has moved, and the farthest move of another one.
+  void SetDrops(const std::vector<double>& moved) {
+    std::size_t farthest = 0;
+    double next = 0;
+    for (std::size_t c = 1; c < moved.size(); ++c) {
+      if (moved[c] > moved[farthest]) {
+        next = moved[farthest];
+        farthest = c;
+      } else {
+        next = std::max(next, moved[c]);
+      }
+    }
+    drops_.resize(moved.size());
+    for (std::size_t c = 0; c < moved.size(); ++c) {
+      const double drop = (moved[c] + (c == farthest ? next : moved[farthest])) * points_.filter()->scale;
+      drops_[c] = static_cast<float>(drop * (1 + 0x1p-20));
+    }
+  }
+
+  void AssignBlock(std::size_t block, const std::vector<double>& centroids, Worker* worker, const Interrupt& interrupt) {
+    const std::size_t first = block * kBlockTiles;
+    const std::size_t end = std::min(first + kBlockTiles, points_.tile_count());
+    if (points_.filter() == nullptr) {
+      for (std::size_t tile = first; tile < end; ++tile) AssignTilePlainly(tile, centroids, worker, interrupt);
+    } else if (keeps_slack_ && !first_ && FindFailed(first, end, worker)) {
+      AssignFailed(first, end, centroids, worker, interrupt);
+    } else {
+      for (std::size_t tile = first; tile < end; ++tile) AssignTile(tile, centroids, worker, interrupt);
+    }
+  }
+
+  // In double precision.
+  void AssignTilePlainly(std::size_t tile, const std::vector<double>& centroids, Worker* worker, const Interrupt& interrupt) {
+    interrupt.Poll();
+    double distance[kTileRows];
+    std::int32_t nearest[kTileRows];
+    NearestInTile(points_.Tile(tile, worker->tile.data()), points_.dimensions(), centroids.data(), totals_.k(), distance, nearest);
+    Label labels[kTileRows];
+    for (std::size_t r = 0; r < kTileRows; ++r) labels[r] = static_cast<Label>(nearest[r]);
+    TakeLabelsOf(tile, labels, worker);
+  }
+
+  void AssignTile(std::size_t tile, const std::vector<double>& centroids, Worker* worker, const Interrupt& interrupt) {
+    interrupt.Poll();
+    const FilterTiles& filter = *points_.filter();
+    Label labels[kTileRows];
+    float slack_here[kTileRows];
+    float* slack = keeps_slack_ ? slack_.data() + tile * kTileRows : slack_here;
+    std::uint64_t unproven =
+        kernel_(filter.Tile(tile), points_.dimensions(), filter_centroids_.values.data(), totals_.k(),
+                BoundsOf(points_.dimensions(), filter.radius[tile], filter_centroids_.radius), labels, slack);
+    if (points_.RowsIn(tile) < kTileRows) unproven &= (std::uint64_t{1} << points_.RowsIn(tile)) - 1;
+    constexpr int kTooMany = 16;  // from here on the whole tile is as fast
+    if (__builtin_popcountll(unproven) > kTooMany) return AssignTilePlainly(tile, centroids, worker, interrupt);
+    for (; unproven != 0; unproven &= unproven - 1) {
+      const auto r = static_cast<std::size_t>(__builtin_ctzll(unproven));
+      labels[r] = NearestOf(tile * kTileRows + r, centroids, worker);
+    }
+    TakeLabelsOf(tile, labels, worker);
+  }
+
+  // One row in double precision, as NearestInTile does it.
+  Label NearestOf(std::size_t row, const std::vector<double>& centroids, Worker* worker) {
+    double* point = worker->changes.row();
+    points_.CopyRow(row, point);
+    const std::size_t dimensions = points_.dimensions();
+    double best = std::numeric_limits<double>::infinity();
+    std::size_t nearest = 0;
+    for (std::size_t c = 0; c < totals_.k(); ++c) {
+      double sum = 0;
+      for (std::size_t j = 0; j < dimensions; ++j) {
+        const double difference = point[j] - centroids[c * dimensions + j];
+        sum += difference * difference;
+      }
+      if (sum < best) {
+        best = sum;
+        nearest = c;
+      }
+    }
+    return static_cast<Label>(nearest);
+  }
+
+  void TakeLabelsOf(std::size_t tile, const Label* labels, Worker* worker) {
+    Label* current = labels_.data() + tile * kTileRows;
+    if (!first_ && std::memcmp(current, labels, sizeof(Label) * kTileRows) == 0) return;
+    for (std::size_t r = 0; r < points_.RowsIn(tile); ++r) {
+      if (first_ || labels[r] != current[r]) TakeLabel(tile * kTileRows + r, labels[r], worker);
+    }
+    for (std::size_t r = points_.RowsIn(tile); r < kTileRows; ++r) current[r] = labels[r];
+  }
+
+  void TakeLabel(std::size_t row, Label label, Worker* worker) {
+    points_.CopyRow(row, worker->changes.row());
+    const double weight = points_.Weight(row);
+    if (!first_) worker->changes.Leave(labels_[row], weight);
+    worker->changes.Enter(label, weight);
+    labels_[row] = label;
+    ++worker->changed;
+  }
+
+  // Takes from every row's slack what the centroids have moved, and lists the rows that have none left. False when they are so
+  // many that whole tiles are faster.
+  bool FindFailed(std::size_t first_tile, std::size_t end_tile, Worker* worker) {
+    const std::size_t first = first_tile * kTileRows;
+    const std::size_t rows = std::min(end_tile * kTileRows, points_.rows()) - first;
+    worker->failed.clear();
+    for (std::size_t r = 0; r < rows; ++r) {
+      // Rounded down: what is left is never more than there is.
+      const float left = (slack_[first + r] - drops_[labels_[first + r]]) * (1 - 0x1p-22f);
+      slack_[first + r] = left;
+      if (!(left > 0)) worker->failed.push_back(static_cast<std::uint32_t>(r));
+    }
+    return worker->failed.size() <= rows / 2;
+  }
+
+  void AssignFailed(std::size_t first_tile, std::size_t end_tile, const std::vector<double>& centroids, Worker* worker,
+                    const Interrupt& interrupt) {
+    const FilterTiles& filter = *points_.filter();
+    const std::size_t dimensions = points_.dimensions();
+    const float radius = *std::max_element(filter.radius.begin() + static_cast<std::ptrdiff_t>(first_tile),
+                                           filter.radius.begin() + static_cast<std::ptrdiff_t>(end_tile));
+    const FilterBounds bounds = BoundsOf(dimensions, radius, filter_centroids_.radius);
+    const std::vector<std::uint32_t>& failed = worker->failed;
+    for (std::size_t at = 0; at < failed.size(); at += kTileRows) {
+      interrupt.Poll();
+      const std::size_t count = std::min(kTileRows, failed.size() - at);
+      for (std::size_t i = 0; i < count; ++i) {
+        const std::size_t row = failed[at + i];
+        const float* from = filter.Tile(first_tile + row / kTileRows) + row % kTileRows;
+        for (std::size_t j = 0; j < dimensions; ++j) worker->gathered[j * kTileRows + i] = from[j * kTileRows];
+      }
+      Label labels[kTileRows];
+      float slack[kTileRows];
+      const std::uint64_t unproven = kernel_(worker->gathered.data(), dimensions, filter_centroids_.values.data(), totals_.k(), bounds,
+                                             labels, slack);
+      for (std::size_t i = 0; i < count; ++i) {
+        const std::size_t row = first_tile * kTileRows + failed[at + i];
+        slack_[row] = slack[i];
+        if ((unproven >> i & 1) != 0) labels[i] = NearestOf(row, centroids, worker);
+        if (labels[i] != labels_[row]) TakeLabel(row, labels[i], worker);
+      }
+    }
+  }
+
+  const Points& points_;
+  ThreadTeam& team_;
+  ClusterTotals totals_;
+  Labels labels_;
+  bool first_ = true;
+  bool keeps_slack_;
+  std::vector<float, CacheLineAllocator<float>> slack_;  // per row: below it, no centroid that moved can take the row away
+  std::vector<float> drops_;
+  FilterCentroids filter_centroids_;
+  FilterKernel kernel_ = WidestFilter();
+  std::vector<Worker> workers_;
+};
+
+// Moves each centroid to the mean (or the direction) of its rows; returns the sum of the squared shifts. moved: how far.
+double MoveCentroids(const ClusterTotals& totals, std::size_t dimensions, Distance distance, std::vector<double>* centroids,
+                     std::vector<double>* moved) {
+  double total_shift = 0;
+  std::vector<double> mean(dimensions);
+  moved->assign(totals.k(), 0.0);
+  for (std::size_t cluster = 0; cluster < totals.k(); ++cluster) {
+    if (totals.Rows(cluster) == 0) continue;
+    double* centroid = centroids->data() + cluster * dimensions;
+    totals.Mean(cluster, mean.data());
+    if (distance == Distance::kCosine && !NormalizeDirection(mean.data(), dimensions)) continue;
+    double square = 0;
+    for (std::size_t j = 0; j < dimensions; ++j) {
+      const double shift = mean[j] - centroid[j];
+      square += shift * shift;
+      centroid[j] = mean[j];
+    }
+    (*moved)[cluster] = std::sqrt(square);
+    total_shift += square;
   }
   return total_shift;
 }
 
-// Gives each empty cluster the farthest row: out of its old cluster's sums, and the new centroid is the row itself.
-bool RefillEmptyClusters(const Tiles& points, const PassSums& at, std::vector<double>* sums, Clustering* state,
-                         const Interrupt& interrupt) {
+// Gives each empty cluster the farthest row that is not the last of its own; its centroid becomes that row.
+bool RefillEmptyClusters(const Points& points, const std::vector<double>& centroids, Assignment* assignment, ThreadTeam& team) {
+  const ClusterTotals& totals = assignment->totals();
   std::vector<std::size_t> empty;
-  for (std::size_t cluster = 0; cluster < state->k(); ++cluster) {
-    if ((*sums)[at.Rows(cluster)] == 0) empty.push_back(cluster);
+  for (std::size_t cluster = 0; cluster < totals.k(); ++cluster) {
+    if (totals.Rows(cluster) == 0) empty.push_back(cluster);
   }
   if (empty.empty()) return false;
-  const std::size_t dimensions = points.dimensions();
   bool refilled = false;
-  std::vector<double> row(dimensions);
-  const auto farthest = FarthestRows(points, state->centroids, empty.size(), interrupt);
+  const auto farthest = FarthestRows(points, centroids, empty.size(), team.interrupt());
   for (std::size_t i = 0; i < farthest.size(); ++i) {
-    const auto donor = static_cast<std::size_t>(state->labels[farthest[i]]);
-    if ((*sums)[at.Rows(donor)] <= 1) continue;
-    const double weight = points.Weight(farthest[i]);
-    points.CopyRow(farthest[i], row.data());
-    for (std::size_t j = 0; j < dimensions; ++j) {
-      (*sums)[at.Shift(donor) + j] -= weight * (row[j] - state->centroids[donor * dimensions + j]);
-      state->centroids[empty[i] * dimensions + j] = row[j];
-    }
-    (*sums)[at.Weight(donor)] -= weight;
-    (*sums)[at.Rows(donor)] -= 1;
-    state->labels[farthest[i]] = static_cast<std::int32_t>(empty[i]);
+    if (totals.Rows(assignment->labels()[farthest[i]]) <= 1) continue;
+    assignment->MoveRow(farthest[i], empty[i]);
     refilled = true;
   }
   return refilled;
@@ -115,35 +297,81 @@ bool RefillEmptyClusters(const Tiles& points, const PassSums& at, std::vector<do
 
 }  // namespace
 
-Clustering Lloyd(const Tiles& points, std::vector<double> centroids, const LloydLimits& limits, Distance distance,
-                 const Interrupt& interrupt) {
+double SquareBound(const Points& points, const std::vector<double>& centroids) {
+  double bound = 0;
+  const std::size_t dimensions = points.dimensions();
+  for (std::size_t j = 0; j < dimensions; ++j) {
+    double low = points.low()[j];
+    double high = points.high()[j];
+    for (std::size_t c = j; c < centroids.size(); c += dimensions) {
+      low = std::min(low, centroids[c]);
+      high = std::max(high, centroids[c]);
+    }
+    bound += (high - low) * (high - low);
+  }
+  return std::min(bound * (1 + 1e-9) * points.largest_weight(), std::numeric_limits<double>::max());
+}
+
+double Inertia(const Points& points, const std::vector<double>& centroids, const Labels& labels, ThreadTeam& team) {
+  const std::size_t dimensions = points.dimensions();
+  const SumUnit unit(SquareBound(points, centroids));
+  std::vector<ExactTotal> totals(team.size());
+  std::vector<std::vector<double>> buffers(points.in_place() ? team.size() : 0, std::vector<double>(dimensions * kTileRows));
+  const std::size_t blocks = (points.tile_count() + kBlockTiles - 1) / kBlockTiles;
+  team.ForEach(blocks, [&](std::size_t block, std::size_t worker, const Interrupt& interrupt) {
+    double high = 0;
+    double low = 0;
+    for (std::size_t tile = block * kBlockTiles; tile < std::min((block + 1) * kBlockTiles, points.tile_count()); ++tile) {
+      interrupt.Poll();
+      const double* values = points.Tile(tile, points.in_place() ? buffers[worker].data() : nullptr);
+      double weight_buffer[kTileRows];
+      const double* weights = points.Weights(tile, weight_buffer);
+      double square[kTileRows] = {};
+      const Label* label = labels.data() + tile * kTileRows;
+      for (std::size_t j = 0; j < dimensions; ++j) {
+        for (std::size_t r = 0; r < kTileRows; ++r) {
+          const double difference = values[j * kTileRows + r] - centroids[label[r] * dimensions + j];
+          square[r] += difference * difference;
+        }
+      }
+      for (std::size_t r = 0; r < points.RowsIn(tile); ++r) {
+        const Folds folds = Fold(weights[r] * square[r] * unit.down());
+        high += folds.high;
+        low += folds.low;
+      }
+    }
+    totals[worker].Add(high, low);
+  });
+  for (std::size_t worker = 1; worker < totals.size(); ++worker) totals[0].Add(totals[worker]);
+  return totals[0].Value(unit);
+}
+
+Clustering Lloyd(const Points& points, std::vector<double> centroids, const LloydLimits& limits, Distance distance, ThreadTeam& team) {
   const std::size_t dimensions = points.dimensions();
   const std::size_t k = centroids.size() / dimensions;
-  const PassSums at(k, dimensions);
   Clustering state;
   state.centroids = std::move(centroids);
-  state.labels.assign(points.tile_count() * kTileRows, -1);
-  state.weights.resize(k);
-  state.rows.resize(k);
-  std::vector<double> sums;
+  Assignment assignment(points, k, team);
+  std::vector<double> moved;
   bool labels_are_current = false;
   for (int i = 0; i < limits.max_iter && !state.converged; ++i) {
-    sums = AssignAndSum(points, at, &state, interrupt);
+    const std::size_t changed = assignment.Assign(state.centroids, moved);
     ++state.iterations;
-    if (sums[at.Changed()] == 0) {
+    if (changed == 0) {
       state.converged = labels_are_current = true;
       break;
     }
-    const bool refilled = RefillEmptyClusters(points, at, &sums, &state, interrupt);
-    const double shift = MoveCentroids(at, sums, dimensions, distance, &state.centroids);
+    const bool refilled = RefillEmptyClusters(points, state.centroids, &assignment, team);
+    const double shift = MoveCentroids(assignment.totals(), dimensions, distance, &state.centroids, &moved);
     state.converged = shift <= limits.shift && !refilled;
   }
-  if (!labels_are_current) sums = AssignAndSum(points, at, &state, interrupt);
+  if (!labels_are_current) assignment.Assign(state.centroids, moved);
   for (std::size_t cluster = 0; cluster < k; ++cluster) {
-    state.weights[cluster] = sums[at.Weight(cluster)];
-    state.rows[cluster] = sums[at.Rows(cluster)];
+    state.weights.push_back(assignment.totals().Weight(cluster));
+    state.rows.push_back(static_cast<double>(assignment.totals().Rows(cluster)));
   }
-  state.inertia = sums[at.Inertia()];
+  state.labels = assignment.TakeLabels();
+  if (limits.with_inertia) state.inertia = Inertia(points, state.centroids, state.labels, team);
   return state;
 }
 

@@ -4,36 +4,55 @@
 #include <cstdint>
 #include <vector>
 
-#include "core/interrupt.h"
+#include "core/filter_tile.h"
 #include "core/options.h"
-#include "core/tiles.h"
+#include "core/points.h"
+#include "core/threads.h"
 
 namespace segmentation {
+
+using Labels = std::vector<Label, CacheLineAllocator<Label>>;
 
 // A partition of points and the centroids it was made by. A label is an index of a centroid; labels cover whole tiles, and
 // those beyond the last row mean nothing.
 struct Clustering {
-  std::vector<double> centroids;     // k x dimensions
-  std::vector<std::int32_t> labels;  // per row
-  std::vector<double> weights;       // per cluster
-  std::vector<double> rows;          // per cluster (whole numbers)
-  double inertia = 0;                // weighted sum of squared distances to the nearest centroid
+  std::vector<double> centroids;  // k x dimensions
+  Labels labels;                  // per row
+  std::vector<double> weights;    // per cluster
+  std::vector<double> rows;       // per cluster (whole numbers)
+  double inertia = 0;             // weighted sum of squared distances to the nearest centroid
   std::uint64_t iterations = 0;
-  bool converged = false;            // within the limits, not cut off by max_iter
+  bool converged = false;         // within the limits, not cut off by max_iter
 
   std::size_t k() const { return weights.size(); }
 };
 
 struct LloydLimits {
   int max_iter = 300;
-  double shift = 0;  // stop when the squared shifts of the centroids add up to this or less
+  double shift = 0;             // stop when the squared shifts of the centroids add up to this or less
+  bool with_inertia = true;     // that takes a pass of its own
 };
 
 // Iterates from the given centroids (k x dimensions) until no label changes, the shift is small, or max_iter. The labels,
 // weights and inertia that come back belong to the centroids that come back. An empty cluster takes the row farthest from
 // its centroid (none when that distance is 0, and then it stays empty). Under cosine distance points and centroids have
 // length 1 and a centroid is the direction of its members' sum (spherical k-means: Dhillon & Modha 2001).
-Clustering Lloyd(const Tiles& points, std::vector<double> centroids, const LloydLimits& limits, Distance distance,
-                 const Interrupt& interrupt);
+//
+// The result depends on the points alone, not on their order nor on the team: labels are those that double precision gives
+// whatever finds them (filter_tile.h), and centroids are made of exact sums (exact_sum.h), which follow the rows that change
+// their cluster. The points need their bounds; with their filter it is faster.
+//
+// From kFilterBounds steps per row on, a row also keeps by how much its second nearest centroid is farther than its own, less
+// what the centroids have moved since; while that is positive its label cannot change (one bound for the two of G. Hamerly,
+// "Making k-means even faster", SDM 2010). The rows of a block that fail are gathered into tiles of their own.
+Clustering Lloyd(const Points& points, std::vector<double> centroids, const LloydLimits& limits, Distance distance, ThreadTeam& team);
+
+constexpr std::size_t kFilterBounds = 100;  // k * dimensions
+
+// The weighted sum of squared distances of the rows to the centroids of their labels. An exact sum.
+double Inertia(const Points& points, const std::vector<double>& centroids, const Labels& labels, ThreadTeam& team);
+
+// A bound of squared distances between any point and any of the centroids.
+double SquareBound(const Points& points, const std::vector<double>& centroids);
 
 }  // namespace segmentation

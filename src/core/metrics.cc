@@ -2,37 +2,115 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
+#include <mutex>
 
+#include "core/cluster_totals.h"
 #include "core/distance_tile.h"
-#include "core/reduce.h"
+#include "core/lloyd.h"
 
 namespace segmentation {
 namespace {
 
-// Where the sums of one cluster lie in the vector of a pass.
-enum Field : std::size_t { kRows, kWeight, kDistance, kInertia, kSilhouette, kShift };
+// What is summed per cluster beside ClusterTotals, two folds of each.
+enum Field : std::size_t { kDistance, kInertia, kSilhouette, kFields };
 
-void AddTile(const Tiles& points, std::size_t tile, const std::vector<double>& centroids, std::size_t k, double* sums) {
-  const std::size_t dimensions = points.dimensions();
-  const std::size_t stride = kShift + dimensions;
-  double nearest[kTileRows];
-  double second[kTileRows];
-  std::int32_t label[kTileRows];
-  NearestTwoInTile(points.Tile(tile), dimensions, centroids.data(), k, nearest, label, second);
-  for (std::size_t r = 0; r < points.RowsIn(tile); ++r) {
-    const auto cluster = static_cast<std::size_t>(label[r]);
-    const double weight = points.Weights(tile)[r];
-    double* at = sums + cluster * stride;
-    at[kRows] += 1;
-    at[kWeight] += weight;
-    at[kDistance] += weight * std::sqrt(nearest[r]);
-    at[kInertia] += weight * nearest[r];
-    at[kSilhouette] += weight * CentroidSilhouette(nearest[r], second[r]);
-    for (std::size_t j = 0; j < dimensions; ++j) {
-      at[kShift + j] += weight * (points.Tile(tile)[j * kTileRows + r] - centroids[cluster * dimensions + j]);
+// The sums of one thread and of all.
+class ClusterSummer {
+ public:
+  ClusterSummer(const Points& points, const std::vector<double>& centroids, const std::vector<double>* inner)
+      : points_(points), centroids_(centroids), inner_(inner), k_(centroids.size() / points.dimensions()), totals_(points, k_),
+        sums_(k_ * kFields) {
+    double square = SquareBound(points, centroids);
+    if (inner != nullptr && !inner->empty()) square += *std::max_element(inner->begin(), inner->end());
+    units_[kDistance] = SumUnit(std::min(std::sqrt(square) * std::sqrt(points.largest_weight()) * (1 + 1e-9), kLargest));
+    units_[kInertia] = SumUnit(std::min(square, kLargest));
+    units_[kSilhouette] = SumUnit(points.largest_weight());
+  }
+
+  struct Worker {
+    Worker(ClusterSummer* all, const Points& points)
+        : changes(&all->totals_), folds(all->k_ * kFields * 2, 0.0),
+          tile(points.in_place() ? points.dimensions() * kTileRows : 0) {}
+    ClusterTotals::Changes changes;
+    std::vector<double> folds;
+    std::vector<double> tile;
+  };
+
+  // One block, of at most kMaxTerms rows.
+  void AddBlock(std::size_t block, Worker* worker, const Interrupt& interrupt) {
+    const std::size_t end = std::min((block + 1) * kBlockTiles, points_.tile_count());
+    for (std::size_t tile = block * kBlockTiles; tile < end; ++tile) {
+      interrupt.Poll();
+      AddTile(tile, worker);
+    }
+    Flush(worker);
+  }
+
+  std::vector<ClusterSums> Result() const {
+    const std::size_t dimensions = points_.dimensions();
+    std::vector<ClusterSums> clusters(k_);
+    for (std::size_t c = 0; c < k_; ++c) {
+      ClusterSums& sums = clusters[c];
+      sums.rows = static_cast<double>(totals_.Rows(c));
+      sums.weight = totals_.Weight(c);
+      sums.distance = sums_[c * kFields + kDistance].Value(units_[kDistance]);
+      sums.inertia = sums_[c * kFields + kInertia].Value(units_[kInertia]);
+      sums.silhouette = sums_[c * kFields + kSilhouette].Value(units_[kSilhouette]);
+      sums.shift.assign(dimensions, 0.0);
+      if (totals_.Rows(c) == 0) continue;
+      totals_.Mean(c, sums.shift.data());
+      for (std::size_t j = 0; j < dimensions; ++j) sums.shift[j] = (sums.shift[j] - centroids_[c * dimensions + j]) * sums.weight;
+    }
+    return clusters;
+  }
+
+ private:
+  static constexpr double kLargest = std::numeric_limits<double>::max();
+
+  void AddTile(std::size_t tile, Worker* worker) {
+    const std::size_t dimensions = points_.dimensions();
+    double nearest[kTileRows];
+    double second[kTileRows];
+    std::int32_t label[kTileRows];
+    const double* values = points_.Tile(tile, worker->tile.data());
+    NearestTwoInTile(values, dimensions, centroids_.data(), k_, nearest, label, second);
+    double weight_buffer[kTileRows];
+    const double* weights = points_.Weights(tile, weight_buffer);
+    for (std::size_t r = 0; r < points_.RowsIn(tile); ++r) {
+      const auto cluster = static_cast<std::size_t>(label[r]);
+      for (std::size_t j = 0; j < dimensions; ++j) worker->changes.row()[j] = values[j * kTileRows + r];
+      worker->changes.Enter(cluster, weights[r]);
+      const double inner = inner_ != nullptr && !inner_->empty() ? (*inner_)[tile * kTileRows + r] : 0;
+      AddTerm(worker, cluster, kDistance, weights[r] * std::sqrt(nearest[r]));
+      AddTerm(worker, cluster, kInertia, weights[r] * nearest[r] + inner);
+      AddTerm(worker, cluster, kSilhouette, weights[r] * CentroidSilhouette(nearest[r], second[r]));
     }
   }
-}
+
+  void AddTerm(Worker* worker, std::size_t cluster, Field field, double term) {
+    const Folds folds = Fold(term * units_[field].down());
+    double* at = worker->folds.data() + (cluster * kFields + field) * 2;
+    at[0] += folds.high;
+    at[1] += folds.low;
+  }
+
+  void Flush(Worker* worker) {
+    worker->changes.Flush();
+    const std::lock_guard<std::mutex> lock(mutex_);
+    for (std::size_t i = 0; i < sums_.size(); ++i) sums_[i].Add(worker->folds[2 * i], worker->folds[2 * i + 1]);
+    std::fill(worker->folds.begin(), worker->folds.end(), 0.0);
+  }
+
+  const Points& points_;
+  const std::vector<double>& centroids_;
+  const std::vector<double>* inner_;
+  std::size_t k_;
+  ClusterTotals totals_;
+  SumUnit units_[kFields];
+  std::vector<ExactTotal> sums_;
+  std::mutex mutex_;
+};
 
 // Mean over the clusters of the worst ratio of their spreads to the distance of their centroids.
 double DaviesBouldin(const std::vector<ClusterSums>& clusters, const std::vector<double>& centroids, std::size_t dimensions,
@@ -123,20 +201,17 @@ Evaluation Evaluate(const std::vector<ClusterSums>& clusters, const std::vector<
   return out;
 }
 
-std::vector<ClusterSums> SumClusters(const Tiles& points, const std::vector<double>& centroids, const Interrupt& interrupt) {
-  const std::size_t dimensions = points.dimensions();
-  const std::size_t k = centroids.size() / dimensions;
-  const std::size_t stride = kShift + dimensions;
-  const auto sums = SumOverTiles(points.tile_count(), k * stride, interrupt, [&](std::size_t tile, double* block) {
-    AddTile(points, tile, centroids, k, block);
+std::vector<ClusterSums> SumClusters(const Points& points, const std::vector<double>& centroids, ThreadTeam& team,
+                                     const std::vector<double>* inner) {
+  ClusterSummer summer(points, centroids, inner);
+  std::vector<ClusterSummer::Worker> workers;
+  workers.reserve(team.size());
+  for (std::size_t worker = 0; worker < team.size(); ++worker) workers.emplace_back(&summer, points);
+  const std::size_t blocks = (points.tile_count() + kBlockTiles - 1) / kBlockTiles;
+  team.ForEach(blocks, [&](std::size_t block, std::size_t worker, const Interrupt& interrupt) {
+    summer.AddBlock(block, &workers[worker], interrupt);
   });
-  std::vector<ClusterSums> clusters(k);
-  for (std::size_t c = 0; c < k; ++c) {
-    const double* at = sums.data() + c * stride;
-    clusters[c] = {at[kRows], at[kWeight], at[kDistance], at[kInertia], at[kSilhouette],
-                   std::vector<double>(at + kShift, at + stride)};
-  }
-  return clusters;
+  return summer.Result();
 }
 
 }  // namespace segmentation

@@ -5,7 +5,8 @@
 
 #include "core/interrupt.h"
 #include "core/model.h"
-#include "core/tiles.h"
+#include "core/points.h"
+#include "core/threads.h"
 
 namespace segmentation {
 
@@ -34,7 +35,9 @@ Evaluation Evaluate(const std::vector<ClusterSums>& clusters, const std::vector<
 // (b - a) / max(a, b) of a row from its two smallest squared distances; 0 when both are 0.
 double CentroidSilhouette(double nearest, double second);
 
-// The sums over the points, each with its nearest centroid.
-std::vector<ClusterSums> SumClusters(const Tiles& points, const std::vector<double>& centroids, const Interrupt& interrupt);
+// The sums over the points, each with its nearest centroid; exact sums (exact_sum.h). inner: per point, what it adds to the
+// inertia of its cluster (the squared deviations of the rows that it stands for); none where null or empty.
+std::vector<ClusterSums> SumClusters(const Points& points, const std::vector<double>& centroids, ThreadTeam& team,
+                                     const std::vector<double>* inner = nullptr);
 
 }  // namespace segmentation

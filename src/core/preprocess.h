@@ -7,7 +7,8 @@
 #include "core/interrupt.h"
 #include "core/options.h"
 #include "core/rows.h"
-#include "core/tiles.h"
+#include "core/points.h"
+#include "core/threads.h"
 
 namespace segmentation {
 
@@ -21,17 +22,24 @@ struct ColumnStatistics {
 };
 
 struct Preprocessed {
-  Tiles points;                           // model space
+  Points points;                          // model space, with bounds
   std::vector<ColumnStatistics> columns;  // raw units
   std::vector<double> offset;             // per column: z = (x - offset) / scale
   std::vector<double> scale;
   std::uint64_t without_direction = 0;    // rows of length 0 dropped under cosine distance
+  double weight = 0;                      // of all rows
+  // Where the set has cells: per point, the squared deviations (model space) of the rows that it stands for.
+  std::vector<double> inner;
 };
 
-// Puts the rows in canonical order, finds offset and scale for options.scale (a column without spread gets scale 1) and
-// takes the rows to model space. Throws kNotFinite where the numbers are too large for a double's range, and
-// kInvalidParameter for a row of length 0 under cosine distance unless on_null is skip.
-Preprocessed Preprocess(const RowSet& rows, const Options& options, const Interrupt& interrupt);
+// More rows than this stay where they are and are read in the order in which they lie (Euclidean distance only).
+constexpr std::size_t kLargestCopy = 50000;
+
+// Finds offset and scale for options.scale (a column without spread gets scale 1) and takes the rows to model space: as tiles in
+// canonical order, or in place. The set has to outlive the result. A cell is a point at its mean, with its weight.
+// Throws kNotFinite where the numbers are too large for a double's range, and kInvalidParameter for a row of length 0 under
+// cosine distance unless on_null is skip.
+Preprocessed Preprocess(const RowSet& rows, const Options& options, ThreadTeam& team);
 
 // Divides a point by its length. False when that is 0 or not finite.
 bool NormalizeDirection(double* point, std::size_t dimensions);

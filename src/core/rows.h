@@ -7,6 +7,7 @@
 
 #include "core/interrupt.h"
 #include "core/sketch.h"
+#include "core/threads.h"
 
 namespace segmentation {
 
@@ -40,5 +41,9 @@ RowSet RowsOf(const SketchView& view);
 // ties by the bytes. Equal rows are next to each other, and otherwise any stretch, or every m-th row, is as good as a
 // random sample.
 std::vector<const char*> CanonicalOrder(const RowSet& set, const Interrupt& interrupt);
+
+// `size` of the rows (at most all), in canonical order: a random sample, chosen by the rows' hashes alone, so that neither their
+// order nor the team matters. Rows that occur often are as frequent in it as they are in the set.
+std::vector<const char*> SampleRows(const RowSet& set, std::size_t size, ThreadTeam& team);
 
 }  // namespace segmentation

@@ -7,7 +7,8 @@
 #include "core/interrupt.h"
 #include "core/lloyd.h"
 #include "core/options.h"
-#include "core/tiles.h"
+#include "core/points.h"
+#include "core/threads.h"
 
 namespace segmentation {
 
@@ -16,11 +17,16 @@ struct SearchTask {
   Options options;                        // init is not explicit here
   double shift = 0;                       // LloydLimits::shift
   std::vector<double> initial_centroids;  // k x dimensions in model space; not empty: the only start
+  bool sizes_by_weight = false;           // points stand for as many rows as they weigh
 };
 
-// The best clustering of all starts on these points. A start whose clusters all have min_rows rows wins over
-// any that has a smaller one. Clusters without rows are left out.
-Clustering Search(const Tiles& points, const SearchTask& task, double min_rows, const Interrupt& interrupt);
+// The best clustering of all starts on these points, which lie in tiles in canonical order. A start whose clusters all have
+// min_rows rows (or weigh as much, with task.sizes_by_weight) wins over any that has a smaller one. Clusters without rows are
+// left out. Starts and exchanges are shared out to the team; the result does not depend on it.
+Clustering Search(const Points& points, const SearchTask& task, double min_rows, ThreadTeam& team);
+
+// Whether all clusters are that large.
+bool AllLargeEnough(const Clustering& state, const SearchTask& task, double min_rows);
 
 // Takes away the clusters without rows.
 void DropEmptyClusters(std::size_t dimensions, Clustering* state);

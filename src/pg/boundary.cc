@@ -30,7 +30,7 @@ void Fill(ErrorRecord* record, ErrorCode code, std::string_view message, std::st
 
 const char* InServerEncoding(const char* utf8) { return FromUtf8(utf8).data(); }
 
-void HandleInterrupt() {
+void HandleInterrupt(void*) {
   CallPostgres([] { CHECK_FOR_INTERRUPTS(); });
 }
 
@@ -64,7 +64,7 @@ void RaiseError(const ErrorRecord& record) {
   pg_unreachable();
 }
 
-Interrupt ServerInterrupt() { return {&InterruptPending, &HandleInterrupt}; }
+Interrupt ServerInterrupt() { return {&InterruptPending, &HandleInterrupt, nullptr}; }
 
 void* Allocate(std::size_t bytes) {
   void* memory = nullptr;

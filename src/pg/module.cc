@@ -1,4 +1,7 @@
 // What the server calls when it loads the library.
+#include <algorithm>
+#include <thread>
+
 #include "pg/pg_compat.h"
 #include "pg/pg_includes.h"
 #include "pg/settings.h"
@@ -16,13 +19,21 @@ int train_memory_kb = 256 * 1024;
 
 }  // namespace
 
+int TrainingThreads() {
+  if (IsParallelWorker()) return 1;
+  if (threads > 0) return threads;
+  // A plan has the leader beside its workers.
+  const int processes = 1 + std::min(max_parallel_workers_per_gather, std::min(max_parallel_workers, max_worker_processes));
+  return std::max(1, std::min(processes, static_cast<int>(std::thread::hardware_concurrency())));
+}
+
 std::uint64_t TrainMemoryBytes() { return static_cast<std::uint64_t>(train_memory_kb) * 1024; }
 
 }  // namespace segmentation
 
 void _PG_init(void) {
   DefineCustomIntVariable("segmentation.threads", "Number of threads that a training may use in one process.",
-                          "0 means as many as the session's parallel settings allow. This version uses one; the result never depends on it.",
+                          "0 means as many as the session's parallel settings allow. The result never depends on it.",
                           &segmentation::threads, 0, 0, 64, PGC_USERSET, 0, nullptr, nullptr, nullptr);
   // The maximum leaves room for the text form of a sketch (4/3 of its size) below the 1 GB of a datum.
   DefineCustomIntVariable("segmentation.train_memory", "Memory for the rows of one exact training.",

@@ -4,12 +4,13 @@
 
 #include "core/fit.h"
 #include "pg/model_type.h"
+#include "pg/settings.h"
 
 namespace segmentation {
 namespace {
 
 // The kinds of warning, to remember which were said.
-constexpr const char* kCodes[] = {"unscaled", "skewed", "fewer_clusters", "min_size", "not_converged"};
+constexpr const char* kCodes[] = {"unscaled", "skewed", "fewer_clusters", "min_size", "not_converged", "not_exact"};
 
 std::uintptr_t BitOf(const char* code) {
   std::uintptr_t bit = 1;
@@ -23,7 +24,7 @@ std::uintptr_t BitOf(const char* code) {
 }  // namespace
 
 std::optional<Model> Train(const RowSet& rows, std::int32_t k, std::string_view options) {
-  return Fit(rows, k, ParseOptions(options), ServerInterrupt());
+  return Fit(rows, k, ParseOptions(options), ServerInterrupt(), TrainingThreads());
 }
 
 TrainedValue KeepModel(const std::optional<Model>& model) {

@@ -1,0 +1,180 @@
+#include "core/points.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <limits>
+
+namespace segmentation {
+namespace {
+
+std::size_t BlockCount(const Points& points) { return (points.tile_count() + kBlockTiles - 1) / kBlockTiles; }
+
+}  // namespace
+
+Points::Points(Tiles tiles)
+    : rows_(tiles.rows()), dimensions_(tiles.dimensions()), weighted_(tiles.weighted()), tiles_(std::move(tiles)) {}
+
+Points::Points(const RowSet& rows)
+    : rows_(rows.rows), dimensions_(rows.dimensions), weighted_(rows.weighted), tiles_(0, rows.dimensions, false) {
+  const std::size_t row_bytes = RowBytes();
+  starts_.reserve(tile_count());
+  std::vector<char>* open = nullptr;  // a tile whose rows come from several blocks
+  for (const RowBlock& block : rows.blocks) {
+    std::uint64_t at = 0;
+    while (at < block.rows) {
+      const std::uint64_t left = block.rows - at;
+      if (open == nullptr && left >= std::min<std::uint64_t>(kTileRows, rows_ - starts_.size() * kTileRows)) {
+        starts_.push_back(block.data + at * row_bytes);
+        at += std::min<std::uint64_t>(left, kTileRows);
+        continue;
+      }
+      if (open == nullptr) {
+        open = &copied_.emplace_back();
+        open->reserve(kTileRows * row_bytes);
+        starts_.push_back(open->data());
+      }
+      const std::uint64_t take = std::min<std::uint64_t>(left, kTileRows - open->size() / row_bytes);
+      open->insert(open->end(), block.data + at * row_bytes, block.data + (at + take) * row_bytes);
+      at += take;
+      if (open->size() == kTileRows * row_bytes) open = nullptr;
+    }
+  }
+}
+
+const double* Points::Tile(std::size_t tile, double* buffer) const {
+  if (!in_place()) return tiles_.Tile(tile);
+  const std::size_t rows = RowsIn(tile);
+  const std::size_t row_bytes = RowBytes();
+  for (std::size_t j = 0; j < dimensions_; ++j) {
+    double* column = buffer + j * kTileRows;
+    const char* from = starts_[tile] + j * sizeof(double);
+    for (std::size_t r = 0; r < rows; ++r) std::memcpy(column + r, from + r * row_bytes, sizeof(double));
+    if (scaled_) {
+      const double offset = offset_[j];
+      const double scale = scale_[j];
+      for (std::size_t r = 0; r < kTileRows; ++r) column[r] = r < rows ? (column[r] - offset) / scale : 0;
+    }
+    for (std::size_t r = rows; r < kTileRows; ++r) column[r] = 0;
+  }
+  return buffer;
+}
+
+const double* Points::Weights(std::size_t tile, double* buffer) const {
+  if (!in_place()) return tiles_.Weights(tile);
+  const std::size_t rows = RowsIn(tile);
+  for (std::size_t r = 0; r < kTileRows; ++r) buffer[r] = r < rows ? Weight(tile * kTileRows + r) : 0;
+  return buffer;
+}
+
+void Points::Scale(const std::vector<double>& offset, const std::vector<double>& scale, ThreadTeam& team) {
+  for (std::size_t j = 0; j < low_.size(); ++j) {
+    // Rounding keeps the order, so these stay bounds.
+    low_[j] = (low_[j] - offset[j]) / scale[j];
+    high_[j] = (high_[j] - offset[j]) / scale[j];
+  }
+  if (in_place()) {
+    scaled_ = true;
+    offset_ = offset;
+    scale_ = scale;
+    return;
+  }
+  team.ForEach(BlockCount(*this), [&](std::size_t block, std::size_t, const Interrupt& interrupt) {
+    for (std::size_t tile = block * kBlockTiles; tile < std::min((block + 1) * kBlockTiles, tile_count()); ++tile) {
+      interrupt.Poll();
+      for (std::size_t j = 0; j < dimensions_; ++j) {
+        double* column = tiles_.Tile(tile) + j * kTileRows;
+        const std::size_t rows = RowsIn(tile);
+        for (std::size_t r = 0; r < rows; ++r) column[r] = (column[r] - offset[j]) / scale[j];
+      }
+    }
+  });
+}
+
+void Points::FindBounds(ThreadTeam& team) {
+  constexpr double kInfinity = std::numeric_limits<double>::infinity();
+  struct Bounds {
+    std::vector<double> low, high, buffer;
+    double weight = 0;
+  };
+  std::vector<Bounds> found(team.size());
+  for (Bounds& bounds : found) {
+    bounds.low.assign(dimensions_, kInfinity);
+    bounds.high.assign(dimensions_, -kInfinity);
+    if (in_place()) bounds.buffer.resize(dimensions_ * kTileRows);
+  }
+  team.ForEach(BlockCount(*this), [&](std::size_t block, std::size_t worker, const Interrupt& interrupt) {
+    Bounds& bounds = found[worker];
+    for (std::size_t tile = block * kBlockTiles; tile < std::min((block + 1) * kBlockTiles, tile_count()); ++tile) {
+      interrupt.Poll();
+      const double* values = Tile(tile, bounds.buffer.data());
+      const std::size_t rows = RowsIn(tile);
+      for (std::size_t j = 0; j < dimensions_; ++j) {
+        const double* column = values + j * kTileRows;
+        double low = bounds.low[j];
+        double high = bounds.high[j];
+        for (std::size_t r = 0; r < rows; ++r) {
+          low = column[r] < low ? column[r] : low;
+          high = column[r] > high ? column[r] : high;
+        }
+        bounds.low[j] = low;
+        bounds.high[j] = high;
+      }
+      if (weighted_) {
+        double weights[kTileRows];
+        const double* weight = Weights(tile, weights);
+        for (std::size_t r = 0; r < rows; ++r) bounds.weight = std::max(bounds.weight, weight[r]);
+      }
+    }
+  });
+  low_ = std::move(found[0].low);
+  high_ = std::move(found[0].high);
+  largest_weight_ = weighted_ ? found[0].weight : 1;
+  for (std::size_t worker = 1; worker < found.size(); ++worker) {
+    for (std::size_t j = 0; j < dimensions_; ++j) {
+      low_[j] = std::min(low_[j], found[worker].low[j]);
+      high_[j] = std::max(high_[j], found[worker].high[j]);
+    }
+    if (weighted_) largest_weight_ = std::max(largest_weight_, found[worker].weight);
+  }
+}
+
+SumUnit Points::UnitOf(std::size_t column) const {
+  const double bound = std::max(std::abs(low_[column]), std::abs(high_[column])) * largest_weight_;
+  return SumUnit(std::min(bound, std::numeric_limits<double>::max()));
+}
+
+void Points::BuildFilter(ThreadTeam& team) {
+  double reach = 0;
+  filter_.center.resize(dimensions_);
+  for (std::size_t j = 0; j < dimensions_; ++j) {
+    filter_.center[j] = low_[j] / 2 + high_[j] / 2;
+    reach = std::max({reach, high_[j] - filter_.center[j], filter_.center[j] - low_[j]});
+  }
+  // Coordinates of at most 1; where all rows are equal, or too far apart for a double, the filter decides nothing.
+  filter_.scale = reach > 0 && std::isfinite(reach) ? SumUnit(reach).down() : 1;
+  filter_.values.resize(tile_count() * kTileRows * dimensions_);
+  filter_.radius.resize(tile_count());
+  std::vector<std::vector<double>> buffers(in_place() ? team.size() : 0, std::vector<double>(dimensions_ * kTileRows));
+  team.ForEach(BlockCount(*this), [&](std::size_t block, std::size_t worker, const Interrupt& interrupt) {
+    double* buffer = in_place() ? buffers[worker].data() : nullptr;
+    for (std::size_t tile = block * kBlockTiles; tile < std::min((block + 1) * kBlockTiles, tile_count()); ++tile) {
+      interrupt.Poll();
+      const double* values = Tile(tile, buffer);
+      float* to = filter_.values.data() + tile * kTileRows * dimensions_;
+      double square[kTileRows] = {};
+      for (std::size_t j = 0; j < dimensions_; ++j) {
+        const double center = filter_.center[j];
+        for (std::size_t r = 0; r < kTileRows; ++r) {
+          const double value = (values[j * kTileRows + r] - center) * filter_.scale;
+          to[j * kTileRows + r] = static_cast<float>(value);
+          square[r] += value * value;
+        }
+      }
+      const double largest = *std::max_element(square, square + RowsIn(tile));
+      filter_.radius[tile] = static_cast<float>(std::sqrt(largest) * (1 + 0x1p-20));
+    }
+  });
+}
+
+}  // namespace segmentation
