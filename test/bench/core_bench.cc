@@ -52,11 +52,11 @@ BENCHMARK(BM_NearestInTile)->ArgsProduct({{0, 1, 2}, {2, 8, 50}, {8, 64}});
 void BM_LloydPass(benchmark::State& state) {
   const auto rows = static_cast<std::size_t>(state.range(0));
   const auto matrix = test::Blobs(rows, kFeatures, kClusters, 1);
-  const Tiles tiles = test::MakeTiles(matrix);
+  const Points points = test::MakePoints(matrix);
   const auto start = test::Flatten({matrix.begin(), matrix.begin() + kClusters});
   for (auto _ : state) {
     // One iteration is two assignments (the labels belong to the centroids that come back) and one update.
-    benchmark::DoNotOptimize(Lloyd(tiles, start, {1, 0}, Distance::kEuclidean, test::kNoInterrupt));
+    benchmark::DoNotOptimize(Lloyd(points, start, {1, 0}, Distance::kEuclidean, test::Alone()));
   }
   CountDistances(state, 2 * rows, kClusters, kFeatures);
 }

@@ -302,7 +302,7 @@ TEST(Fit, LargeAndSmallUnitsAreFine) {
 TEST(Fit, AnInterruptEndsItSoon) {
   struct Stopped {};
   static volatile std::sig_atomic_t pending = 1;
-  const Interrupt interrupt{&pending, [] { throw Stopped(); }};
+  const Interrupt interrupt{&pending, [](void*) { throw Stopped(); }, nullptr};
   const test::OwnedRows rows(test::UniformRows(1000, 2, 1));
   EXPECT_THROW(Fit(rows.set(), 2, Options(), interrupt), Stopped);
 }

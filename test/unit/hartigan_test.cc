@@ -25,7 +25,7 @@ struct Task {
 
 Clustering AfterLloyd(const Task& task, std::size_t k) {
   const std::vector<double> start = test::Flatten({task.rows.begin(), task.rows.begin() + static_cast<std::ptrdiff_t>(k)});
-  return Lloyd(test::MakeTiles(task.rows, task.weights), start, {300, 0}, task.distance, test::kNoInterrupt);
+  return Lloyd(test::MakePoints(task.rows, task.weights), start, {300, 0}, task.distance, test::Alone());
 }
 
 std::size_t Improve(const Task& task, Clustering* state, int passes = kManyPasses) {
@@ -162,7 +162,7 @@ TEST(MoveSinglePoints, InertiaFallsWithEveryPass) {
 // 1/2 * 4 = 2 there and 2/1 * 2.25 = 4.5 here.
 TEST(MoveSinglePoints, MovesWhatLloydCannot) {
   const Task task{{{0}, {3}, {5}}, {}, Distance::kEuclidean};
-  Clustering state = Lloyd(test::MakeTiles(task.rows), {1, 6}, {300, 0}, Distance::kEuclidean, test::kNoInterrupt);
+  Clustering state = Lloyd(test::MakePoints(task.rows), {1, 6}, {300, 0}, Distance::kEuclidean, test::Alone());
   ASSERT_EQ(Labels(state, task), (std::vector<std::int32_t>{0, 0, 1}));
   EXPECT_EQ(Improve(task, &state), 1u);
   EXPECT_EQ(Labels(state, task), (std::vector<std::int32_t>{0, 1, 1}));

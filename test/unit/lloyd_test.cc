@@ -16,7 +16,7 @@ constexpr double kNoShift = 0;
 
 Clustering RunLloyd(const Matrix& rows, const Matrix& start, int max_iter, Distance distance = Distance::kEuclidean,
                     const std::vector<double>& weights = {}, double shift = kNoShift) {
-  return Lloyd(test::MakeTiles(rows, weights), test::Flatten(start), {max_iter, shift}, distance, test::kNoInterrupt);
+  return Lloyd(test::MakePoints(rows, weights), test::Flatten(start), {max_iter, shift}, distance, test::Alone());
 }
 
 std::vector<std::int32_t> Labels(const Matrix& rows, const std::vector<double>& centroids) {
@@ -190,9 +190,10 @@ TEST(Lloyd, RowsFarFromTheOriginHaveAFiniteInertia) {
 TEST(Lloyd, AnInterruptEndsIt) {
   struct Stopped {};
   static volatile std::sig_atomic_t pending = 1;
-  const Interrupt interrupt{&pending, [] { throw Stopped(); }};
+  const Interrupt interrupt{&pending, [](void*) { throw Stopped(); }, nullptr};
   const Matrix rows = test::UniformRows(2000, 2, 1);
-  EXPECT_THROW(Lloyd(test::MakeTiles(rows), test::Flatten(FirstRows(rows, 3)), {300, 0}, Distance::kEuclidean, interrupt),
+  ThreadTeam team(interrupt);
+  EXPECT_THROW(Lloyd(test::MakePoints(rows), test::Flatten(FirstRows(rows, 3)), {300, 0}, Distance::kEuclidean, team),
                Stopped);
 }
 

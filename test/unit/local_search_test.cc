@@ -36,10 +36,10 @@ std::size_t DrawnRow(const Matrix& rows, const std::vector<double>& weights, con
 
 void CheckAgainstBruteForce(const Matrix& rows, const std::vector<double>& weights, std::size_t k) {
   const std::size_t d = rows.front().size();
-  const Tiles points = test::MakeTiles(rows, weights);
+  const Points points = test::MakePoints(rows, weights);
   const std::vector<double> start = test::Flatten({rows.begin(), rows.begin() + static_cast<std::ptrdiff_t>(k)});
-  const Clustering state = Lloyd(points, start, {300, 0}, Distance::kEuclidean, test::kNoInterrupt);
-  const Exchanges exchanges(points, state, test::kNoInterrupt);
+  const Clustering state = Lloyd(points, start, {300, 0}, Distance::kEuclidean, test::Alone());
+  const Exchanges exchanges(points.tiles(), state, test::kNoInterrupt);
   for (double fraction : {0.0, 0.13, 0.5, 0.77, 0.999}) {
     const std::vector<double> got = exchanges.Try(fraction, test::kNoInterrupt);
     const std::vector<double>& row = rows[DrawnRow(rows, weights, state.centroids, fraction)];

@@ -22,7 +22,7 @@ struct Labelled {
   double Weight(std::size_t i) const { return weights.empty() ? 1 : weights[i]; }
 };
 
-Labelled Label(const Matrix& rows, const std::vector<double>& centroids, const std::vector<double>& weights = {}) {
+Labelled LabelRows(const Matrix& rows, const std::vector<double>& centroids, const std::vector<double>& weights = {}) {
   Labelled out{rows, weights, centroids, {}, centroids.size() / rows.front().size()};
   for (const auto& row : rows) out.labels.push_back(test::NaiveNearest(row, centroids).label);
   return out;
@@ -30,7 +30,7 @@ Labelled Label(const Matrix& rows, const std::vector<double>& centroids, const s
 
 // The centroids are the means of the rows that are nearest to them, so that all definitions agree about the center.
 Labelled Converged(const Matrix& rows, std::size_t k, const std::vector<double>& weights = {}) {
-  Labelled state = Label(rows, test::Flatten({rows.begin(), rows.begin() + static_cast<std::ptrdiff_t>(k)}), weights);
+  Labelled state = LabelRows(rows, test::Flatten({rows.begin(), rows.begin() + static_cast<std::ptrdiff_t>(k)}), weights);
   for (int i = 0; i < 200; ++i) {
     const std::size_t d = rows.front().size();
     std::vector<double> sum(k * d, 0.0), weight(k, 0.0);
@@ -39,13 +39,13 @@ Labelled Converged(const Matrix& rows, std::size_t k, const std::vector<double>&
       for (std::size_t j = 0; j < d; ++j) sum[state.labels[r] * d + j] += state.Weight(r) * rows[r][j];
     }
     for (std::size_t c = 0; c < k * d; ++c) sum[c] /= weight[c / d];
-    state = Label(rows, sum, weights);
+    state = LabelRows(rows, sum, weights);
   }
   return state;
 }
 
 Evaluation Ours(const Labelled& data) {
-  const auto sums = SumClusters(test::MakeTiles(data.rows, data.weights), data.centroids, test::kNoInterrupt);
+  const auto sums = SumClusters(test::MakePoints(data.rows, data.weights), data.centroids, test::Alone());
   return Evaluate(sums, data.centroids, data.rows.front().size());
 }
 
@@ -138,7 +138,7 @@ TEST(Evaluate, AgreesWithTheDefinitions) {
 // Rows judged by a model made from others: its centroids are not their means.
 TEST(Evaluate, CalinskiHarabaszIsAboutTheRowsOwnMeans) {
   for (std::uint64_t seed = 0; seed < 20; ++seed) {
-    Check(Label(test::UniformRows(500, 2, seed), test::Flatten(test::UniformRows(4, 2, seed + 100, 0.2, 0.8))));
+    Check(LabelRows(test::UniformRows(500, 2, seed), test::Flatten(test::UniformRows(4, 2, seed + 100, 0.2, 0.8))));
   }
 }
 
@@ -147,7 +147,7 @@ TEST(Evaluate, IntegerWeightsAreRepeatedRows) {
   const auto weights = test::RandomWeights(300, 2);
   const Labelled weighted = Converged(rows, 3, weights);
   const Evaluation a = Ours(weighted);
-  const Evaluation b = Ours(Label(test::Repeated(rows, weights), weighted.centroids));
+  const Evaluation b = Ours(LabelRows(test::Repeated(rows, weights), weighted.centroids));
   EXPECT_EQ(a.weight, b.weight);
   EXPECT_NEAR(a.metrics.inertia, b.metrics.inertia, 1e-12 * b.metrics.inertia);
   EXPECT_NEAR(a.metrics.silhouette, b.metrics.silhouette, 1e-12);
@@ -164,7 +164,7 @@ TEST(Evaluate, OneClusterHasNoComparisons) {
 }
 
 TEST(Evaluate, PerfectClustersHaveNoCalinskiHarabasz) {
-  const Evaluation ours = Ours(Label({{0}, {0}, {5}, {5}, {5}}, {0, 5}));
+  const Evaluation ours = Ours(LabelRows({{0}, {0}, {5}, {5}, {5}}, {0, 5}));
   EXPECT_EQ(ours.metrics.inertia, 0);
   EXPECT_EQ(ours.metrics.silhouette, 1);
   EXPECT_EQ(ours.metrics.davies_bouldin, 0);
@@ -177,16 +177,22 @@ TEST(Evaluate, ClustersWithoutRowsDoNotCount) {
   std::vector<double> three = two.centroids;
   three.insert(three.end(), {1e6, 1e6});
   const Evaluation a = Ours(two);
-  const Evaluation b = Ours(Label(rows, three));
+  const Evaluation b = Ours(LabelRows(rows, three));
   EXPECT_EQ(a.metrics.davies_bouldin, b.metrics.davies_bouldin);
-  EXPECT_EQ(a.metrics.calinski_harabasz, b.metrics.calinski_harabasz);
-  EXPECT_EQ(a.metrics.inertia, b.metrics.inertia);
+  EXPECT_DOUBLE_EQ(a.metrics.calinski_harabasz, b.metrics.calinski_harabasz);
+  EXPECT_DOUBLE_EQ(a.metrics.inertia, b.metrics.inertia);
+}
+
+Points NoPoints() {
+  Points points{Tiles(0, 2, false)};
+  points.FindBounds(test::Alone());
+  return points;
 }
 
 TEST(Evaluate, NoRowsNoMetrics) {
   const Evaluation none = Evaluate({}, {}, 2);
   EXPECT_EQ(none.weight, 0);
-  const Evaluation empty = Evaluate(SumClusters(Tiles(0, 2, false), {1, 2, 3, 4}, test::kNoInterrupt), {1, 2, 3, 4}, 2);
+  const Evaluation empty = Evaluate(SumClusters(NoPoints(), {1, 2, 3, 4}, test::Alone()), {1, 2, 3, 4}, 2);
   EXPECT_EQ(empty.rows, 0);
   EXPECT_TRUE(std::isnan(empty.metrics.silhouette));
 }

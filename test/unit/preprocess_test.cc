@@ -15,7 +15,7 @@ using test::ExpectError;
 using test::Matrix;
 
 Preprocessed Prepare(const Matrix& matrix, const Options& options = {}, const std::vector<double>& weights = {}) {
-  return Preprocess(test::OwnedRows(matrix, weights).set(), options, test::kNoInterrupt);
+  return Preprocess(test::OwnedRows(matrix, weights).set(), options, test::Alone());
 }
 
 Options Scaled(Scale scale) {
@@ -78,7 +78,7 @@ TEST(Preprocess, MomentsAreThoseOfTheColumns) {
 TEST(Preprocess, PointsAreTheRowsInCanonicalOrder) {
   const Matrix matrix = test::UniformRows(500, 4, 1);
   const test::OwnedRows rows(matrix);
-  const Preprocessed out = Preprocess(rows.set(), {}, test::kNoInterrupt);
+  const Preprocessed out = Preprocess(rows.set(), {}, test::Alone());
   const auto order = CanonicalOrder(rows.set(), test::kNoInterrupt);
   ASSERT_EQ(out.points.rows(), 500u);
   for (std::size_t i = 0; i < order.size(); ++i) {
@@ -92,7 +92,7 @@ TEST(Preprocess, PointsAreTheRowsInCanonicalOrder) {
 
 TEST(Preprocess, ZscoreGivesMean0AndVariance1) {
   const Preprocessed out = Prepare(test::UniformRows(3000, 2, 1, 50, 90), Scaled(Scale::kZscore));
-  const Matrix points = test::RowsOfTiles(out.points);
+  const Matrix points = test::RowsOfPoints(out.points);
   for (std::size_t j = 0; j < 2; ++j) {
     const NaiveMoments moments = Moments(Column(points, j));
     EXPECT_NEAR(moments.mean, 0, 1e-13);
@@ -102,7 +102,7 @@ TEST(Preprocess, ZscoreGivesMean0AndVariance1) {
 
 TEST(Preprocess, MinmaxGives0To1) {
   const Preprocessed out = Prepare(test::UniformRows(300, 2, 1, 50, 90), Scaled(Scale::kMinmax));
-  const Matrix points = test::RowsOfTiles(out.points);
+  const Matrix points = test::RowsOfPoints(out.points);
   for (std::size_t j = 0; j < 2; ++j) {
     const auto column = Column(points, j);
     EXPECT_EQ(*std::min_element(column.begin(), column.end()), 0.0);
@@ -152,7 +152,7 @@ TEST(Preprocess, CosineTakesRowsToLength1) {
   Options options;
   options.distance = Distance::kCosine;
   const Preprocessed out = Prepare(test::UniformRows(200, 3, 1, -1, 1), options);
-  for (const auto& row : test::RowsOfTiles(out.points)) {
+  for (const auto& row : test::RowsOfPoints(out.points)) {
     EXPECT_NEAR(test::SquaredDistance(row.data(), std::vector<double>(3).data(), 3), 1, 1e-15 * 4);
   }
 }

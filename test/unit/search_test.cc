@@ -21,7 +21,7 @@ SearchTask TaskOf(std::size_t k, Quality quality = Quality::kDefault) {
 }
 
 Clustering RunSearch(const Matrix& rows, const SearchTask& task, double min_rows = 0) {
-  return Search(test::MakeTiles(rows), task, min_rows, test::kNoInterrupt);
+  return Search(test::MakePoints(rows), task, min_rows, test::Alone());
 }
 
 TEST(DropEmptyClusters, KeepsTheOthersInOrder) {
@@ -34,7 +34,7 @@ TEST(DropEmptyClusters, KeepsTheOthersInOrder) {
   EXPECT_EQ(state.centroids, (std::vector<double>{1, 1, 3, 3}));
   EXPECT_EQ(state.weights, (std::vector<double>{2.5, 1.5}));
   EXPECT_EQ(state.rows, (std::vector<double>{2, 1}));
-  EXPECT_EQ(state.labels, (std::vector<std::int32_t>{0, 1, 0}));
+  EXPECT_EQ(state.labels, (Labels{0, 1, 0}));
   const Clustering before = state;
   DropEmptyClusters(2, &state);
   EXPECT_EQ(state.centroids, before.centroids);
@@ -92,16 +92,16 @@ TEST(Search, GivenCentroidsAreTheOnlyStartAndGetLloydAlone) {
   for (Quality quality : {Quality::kFast, Quality::kDefault, Quality::kBest}) {
     task.options.quality = quality;
     const Clustering expected =
-        Lloyd(test::MakeTiles(rows), task.initial_centroids, {300, 0}, Distance::kEuclidean, test::kNoInterrupt);
+        Lloyd(test::MakePoints(rows), task.initial_centroids, {300, 0}, Distance::kEuclidean, test::Alone());
     EXPECT_EQ(RunSearch(rows, task).centroids, expected.centroids);
   }
 }
 
 TEST(Search, FastIsOneSeedAndLloyd) {
   const Matrix rows = test::Blobs(500, 2, 6, 4);
-  const Tiles tiles = test::MakeTiles(rows);
-  const Clustering expected = Lloyd(tiles, Seed(tiles, 6, Init::kPlusPlus, 0, 0, test::kNoInterrupt), {300, 0},
-                                    Distance::kEuclidean, test::kNoInterrupt);
+  const Points points = test::MakePoints(rows);
+  const Clustering expected = Lloyd(points, Seed(points.tiles(), 6, Init::kPlusPlus, 0, 0, test::kNoInterrupt), {300, 0},
+                                    Distance::kEuclidean, test::Alone());
   EXPECT_EQ(RunSearch(rows, TaskOf(6, Quality::kFast)).centroids, expected.centroids);
 }
 
@@ -119,12 +119,12 @@ TEST(Search, FewerDifferentRowsGiveFewerClusters) {
 }
 
 // Start number `start`, as the header of search.h tells it: seeded, Lloyd, single-point moves, Lloyd.
-Clustering OneStart(const Tiles& tiles, std::size_t k, std::uint32_t start) {
+Clustering OneStart(const Points& points, std::size_t k, std::uint32_t start) {
   const LloydLimits limits{300, 0};
-  Clustering state = Lloyd(tiles, Seed(tiles, k, Init::kPlusPlus, 0, start, test::kNoInterrupt), limits,
-                           Distance::kEuclidean, test::kNoInterrupt);
-  if (MoveSinglePoints(tiles, Distance::kEuclidean, 100, &state, test::kNoInterrupt) > 0) {
-    state = Lloyd(tiles, state.centroids, limits, Distance::kEuclidean, test::kNoInterrupt);
+  Clustering state = Lloyd(points, Seed(points.tiles(), k, Init::kPlusPlus, 0, start, test::kNoInterrupt), limits,
+                           Distance::kEuclidean, test::Alone());
+  if (MoveSinglePoints(points.tiles(), Distance::kEuclidean, 100, &state, test::kNoInterrupt) > 0) {
+    state = Lloyd(points, state.centroids, limits, Distance::kEuclidean, test::Alone());
   }
   return state;
 }
@@ -134,7 +134,7 @@ TEST(Search, AStartWithoutSmallClustersWinsOverABetterOne) {
   int decided = 0;
   for (std::uint64_t seed = 0; seed < 30; ++seed) {
     const Matrix rows = test::UniformRows(50, 2, seed);
-    const Tiles tiles = test::MakeTiles(rows);
+    const Points tiles = test::MakePoints(rows);
     double least = test::kInf;        // of all starts
     double least_large = test::kInf;  // of those whose clusters are all large enough
     for (std::uint32_t start = 0; start < 10; ++start) {

@@ -15,6 +15,8 @@
 
 #include "core/interrupt.h"
 #include "core/rows.h"
+#include "core/points.h"
+#include "core/threads.h"
 #include "core/tiles.h"
 
 namespace segmentation::test {
@@ -143,6 +145,27 @@ inline Tiles MakeTiles(const Matrix& matrix, const std::vector<double>& weights 
     if (!weights.empty()) tiles.SetWeight(i, weights[i]);
   }
   return tiles;
+}
+
+// The same with bounds, and with single-precision copies or without.
+inline Points MakePoints(const Matrix& matrix, const std::vector<double>& weights = {}, bool filter = true) {
+  ThreadTeam team(kNoInterrupt);
+  Points points(MakeTiles(matrix, weights));
+  points.FindBounds(team);
+  if (filter) points.BuildFilter(team);
+  return points;
+}
+
+// A team of the calling thread alone.
+inline ThreadTeam& Alone() {
+  static ThreadTeam team(kNoInterrupt);
+  return team;
+}
+
+inline Matrix RowsOfPoints(const Points& points) {
+  Matrix matrix(points.rows(), std::vector<double>(points.dimensions()));
+  for (std::size_t i = 0; i < points.rows(); ++i) points.CopyRow(i, matrix[i].data());
+  return matrix;
 }
 
 inline Matrix RowsOfTiles(const Tiles& tiles) {
