@@ -3,31 +3,45 @@
 namespace segmentation {
 namespace {
 
-// high += sign * the high folds of weight * row, and low likewise.
-#define SEGMENTATION_ADD_FOLDS(name, attribute)                                                                          \
-  attribute void name(const double* __restrict row, const double* __restrict down, double weight, double sign,           \
-                      std::size_t dimensions, double* __restrict high, double* __restrict low) {                         \
-    for (std::size_t j = 0; j < dimensions; ++j) {                                                                       \
-      const Folds folds = Fold(weight * row[j] * down[j]);                                                               \
-      high[j] += sign * folds.high;                                                                                      \
-      low[j] += sign * folds.low;                                                                                        \
-    }                                                                                                                    \
+// Adds the folds of weight * row to a cluster's (dimensions high ones, then as many low ones), and takes them from another's.
+#define SEGMENTATION_ADD_FOLDS(suffix, attribute)                                                                       \
+  attribute void Enter##suffix(const double* __restrict row, const double* __restrict down, double weight,              \
+                               std::size_t dimensions, double* __restrict to) {                                         \
+    for (std::size_t j = 0; j < dimensions; ++j) {                                                                      \
+      const Folds folds = Fold(weight * row[j] * down[j]);                                                              \
+      to[j] += folds.high;                                                                                              \
+      to[dimensions + j] += folds.low;                                                                                  \
+    }                                                                                                                   \
+  }                                                                                                                     \
+  attribute void Move##suffix(const double* __restrict row, const double* __restrict down, double weight,               \
+                              std::size_t dimensions, double* __restrict from, double* __restrict to) {                 \
+    for (std::size_t j = 0; j < dimensions; ++j) {                                                                      \
+      const Folds folds = Fold(weight * row[j] * down[j]);                                                              \
+      from[j] -= folds.high;                                                                                            \
+      from[dimensions + j] -= folds.low;                                                                                \
+      to[j] += folds.high;                                                                                              \
+      to[dimensions + j] += folds.low;                                                                                  \
+    }                                                                                                                   \
   }
 
-using AddFolds = void (*)(const double*, const double*, double, double, std::size_t, double*, double*);
+struct FoldAdders {
+  void (*enter)(const double*, const double*, double, std::size_t, double*);
+  void (*move)(const double*, const double*, double, std::size_t, double*, double*);
+};
 
-SEGMENTATION_ADD_FOLDS(AddFoldsNarrow, )
+SEGMENTATION_ADD_FOLDS(Narrow, )
 #if defined(__x86_64__)
-SEGMENTATION_ADD_FOLDS(AddFoldsWide, __attribute__((target("avx2"))))
+SEGMENTATION_ADD_FOLDS(Wide, __attribute__((target("avx2"))))
 #endif
 
-AddFolds Widest() {
+const FoldAdders& Adders() {
 #if defined(__x86_64__)
-  static const AddFolds widest = __builtin_cpu_supports("avx2") ? AddFoldsWide : AddFoldsNarrow;
-  return widest;
+  static const FoldAdders widest =
+      __builtin_cpu_supports("avx2") ? FoldAdders{EnterWide, MoveWide} : FoldAdders{EnterNarrow, MoveNarrow};
 #else
-  return AddFoldsNarrow;
+  static const FoldAdders widest{EnterNarrow, MoveNarrow};
 #endif
+  return widest;
 }
 
 }  // namespace
@@ -48,26 +62,49 @@ void ClusterTotals::Mean(std::size_t cluster, double* mean) const {
 
 ClusterTotals::Changes::Changes(ClusterTotals* totals)
     : totals_(totals),
+      down_(totals->down_.data()),
       row_(totals->dimensions_),
       folds_(totals->k() * 2 * (totals->dimensions_ + 1), 0.0),
       rows_(totals->k(), 0),
       is_used_(totals->k(), false) {}
 
-void ClusterTotals::Changes::Add(std::size_t cluster, double weight, double sign) {
-  if (terms_ == kMaxTerms) Flush();
-  ++terms_;
+// The folds of a cluster, which are going to change.
+double* ClusterTotals::Changes::Use(std::size_t cluster) {
   if (!is_used_[cluster]) {
     is_used_[cluster] = true;
     used_.push_back(static_cast<std::uint32_t>(cluster));
   }
-  rows_[cluster] += sign > 0 ? 1 : -1;
+  return folds_.data() + cluster * 2 * (totals_->dimensions_ + 1);
+}
+
+void ClusterTotals::Changes::Enter(std::size_t cluster, double weight) {
+  if (terms_ == kMaxTerms) Flush();
+  ++terms_;
   const std::size_t dimensions = totals_->dimensions_;
-  double* high = folds_.data() + cluster * 2 * (dimensions + 1);
-  Widest()(row_.data(), totals_->down_.data(), weight, sign, dimensions, high, high + dimensions);
+  double* to = Use(cluster);
+  rows_[cluster] += 1;
+  Adders().enter(row_.data(), down_, weight, dimensions, to);
   if (!totals_->weighted_) return;
   const Folds folds = Fold(weight * totals_->weight_unit_.down());
-  high[2 * dimensions] += sign * folds.high;
-  high[2 * dimensions + 1] += sign * folds.low;
+  to[2 * dimensions] += folds.high;
+  to[2 * dimensions + 1] += folds.low;
+}
+
+void ClusterTotals::Changes::Move(std::size_t from_cluster, std::size_t to_cluster, double weight) {
+  if (terms_ == kMaxTerms) Flush();
+  ++terms_;
+  const std::size_t dimensions = totals_->dimensions_;
+  double* from = Use(from_cluster);
+  double* to = Use(to_cluster);
+  rows_[from_cluster] -= 1;
+  rows_[to_cluster] += 1;
+  Adders().move(row_.data(), down_, weight, dimensions, from, to);
+  if (!totals_->weighted_) return;
+  const Folds folds = Fold(weight * totals_->weight_unit_.down());
+  from[2 * dimensions] -= folds.high;
+  from[2 * dimensions + 1] -= folds.low;
+  to[2 * dimensions] += folds.high;
+  to[2 * dimensions + 1] += folds.low;
 }
 
 void ClusterTotals::Changes::Flush() {

@@ -29,20 +29,22 @@ class ClusterTotals {
     explicit Changes(ClusterTotals* totals);
     // Room for a row to be handed over in.
     double* row() { return row_.data(); }
-    // The row in row() enters a cluster, leaves one, or both.
-    void Enter(std::size_t cluster, double weight) { Add(cluster, weight, 1); }
-    void Leave(std::size_t cluster, double weight) { Add(cluster, weight, -1); }
+    // The row in row() enters a cluster.
+    void Enter(std::size_t cluster, double weight);
+    // It leaves one for another.
+    void Move(std::size_t from, std::size_t to, double weight);
     void Flush();
 
    private:
-    void Add(std::size_t cluster, double weight, double sign);
+    double* Use(std::size_t cluster);
 
     ClusterTotals* totals_;
+    const double* down_;
     std::vector<double> row_;
     std::vector<double> folds_;        // per cluster: dimensions high ones, dimensions low ones, and the weight's two
     std::vector<std::int64_t> rows_;   // per cluster
     std::vector<std::uint32_t> used_;  // the clusters that have changed
-    std::vector<bool> is_used_;
+    std::vector<char> is_used_;
     int terms_ = 0;
   };
 

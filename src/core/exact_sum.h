@@ -35,7 +35,7 @@ class SumUnit {
   double Back(double value) const { return value * 2 * up_; }
 
  private:
-  static constexpr int kLeastExponent = -900;
+  static constexpr int kLeastExponent = -1000;  // 2^-1080 is nothing to a double
   double down_ = 1;
   double up_ = 0.5;
 };

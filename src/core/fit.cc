@@ -125,7 +125,23 @@ Clustering FindClusters(const RowSet& rows, const Preprocessed& prepared, const 
   } else {
     const Points sample = Sample(rows, prepared, search_rows, team);
     const double share = static_cast<double>(sample.rows()) / static_cast<double>(points.rows());
-    const Clustering found = Search(sample, task, min_size * share, team);
+    SearchTask draft = task;
+    draft.is_draft = true;
+    Clustering found;
+    const std::size_t m1 = getenv("M1") ? atol(getenv("M1")) : 0;
+    if (m1 > 0) {
+      SearchTask first = draft;
+      first.options.quality = Quality::kDefault;
+      first.trials = 0;
+      Tiles few(m1, points.dimensions(), points.weighted());
+      for (std::size_t i = 0; i < m1; ++i) for (std::size_t j = 0; j < points.dimensions(); ++j) few.At(i, j) = sample.tiles().At(i * sample.rows() / m1, j);
+      const Points small = SearchPoints(std::move(few), team);
+      found = Search(small, first, min_size * static_cast<double>(m1) / static_cast<double>(points.rows()), team);
+      found = Lloyd(sample, found.centroids, {task.options.max_iter, task.shift, true}, task.options.distance, team);
+      SearchLocally(sample, draft, min_size * share, task.options.n_init, &found, team);
+    } else {
+      found = Search(sample, draft, min_size * share, team);
+    }
     // The sample may hold fewer different rows than there are. What is missing starts as a copy of a centroid, which gets no
     // rows, and Lloyd's algorithm gives it the farthest one where rows differ.
     std::vector<double> start = found.centroids;

@@ -77,8 +77,7 @@ class Assignment {
   void MoveRow(std::size_t row, std::size_t to) {
     ClusterTotals::Changes& changes = workers_[0].changes;
     points_.CopyRow(row, changes.row());
-    changes.Leave(labels_[row], points_.Weight(row));
-    changes.Enter(to, points_.Weight(row));
+    changes.Move(labels_[row], to, points_.Weight(row));
     changes.Flush();
     labels_[row] = static_cast<Label>(to);
     if (keeps_slack_) slack_[row] = 0;
@@ -89,12 +88,14 @@ class Assignment {
     Worker(ClusterTotals* totals, const Points& points, bool gathers)
         : changes(totals),
           tile(points.in_place() ? points.dimensions() * kTileRows : 0),
-          gathered(gathers ? points.dimensions() * kTileRows : 0) {}
+          gathered(gathers ? points.dimensions() * kTileRows : 0),
+          failed(gathers ? kBlockRows + 1 : 0) {}
     ClusterTotals::Changes changes;
     std::size_t changed = 0;
     std::vector<double> tile;
     std::vector<float> gathered;
     std::vector<std::uint32_t> failed;  // rows of a block whose slack is used up, relative to its first
+    std::size_t failed_count = 0;
   };
 
   // How much slack each cluster's rows lose: what its own centroid has moved, and the farthest move of another one.
@@ -191,8 +192,11 @@ class Assignment {
   void TakeLabel(std::size_t row, Label label, Worker* worker) {
     points_.CopyRow(row, worker->changes.row());
     const double weight = points_.Weight(row);
-    if (!first_) worker->changes.Leave(labels_[row], weight);
-    worker->changes.Enter(label, weight);
+    if (first_) {
+      worker->changes.Enter(label, weight);
+    } else {
+      worker->changes.Move(labels_[row], label, weight);
+    }
     labels_[row] = label;
     ++worker->changed;
   }
@@ -202,14 +206,20 @@ class Assignment {
   bool FindFailed(std::size_t first_tile, std::size_t end_tile, Worker* worker) {
     const std::size_t first = first_tile * kTileRows;
     const std::size_t rows = std::min(end_tile * kTileRows, points_.rows()) - first;
-    worker->failed.clear();
+    std::uint32_t* failed = worker->failed.data();
+    std::size_t count = 0;
+    float* slack = slack_.data() + first;
+    const Label* label = labels_.data() + first;
+    const float* drops = drops_.data();
     for (std::size_t r = 0; r < rows; ++r) {
       // Rounded down: what is left is never more than there is.
-      const float left = (slack_[first + r] - drops_[labels_[first + r]]) * (1 - 0x1p-22f);
-      slack_[first + r] = left;
-      if (!(left > 0)) worker->failed.push_back(static_cast<std::uint32_t>(r));
+      const float left = (slack[r] - drops[label[r]]) * (1 - 0x1p-22f);
+      slack[r] = left;
+      failed[count] = static_cast<std::uint32_t>(r);
+      count += left > 0 ? 0 : 1;
     }
-    return worker->failed.size() <= rows / 2;
+    worker->failed_count = count;
+    return count <= rows / 2;
   }
 
   void AssignFailed(std::size_t first_tile, std::size_t end_tile, const std::vector<double>& centroids, Worker* worker,
@@ -219,10 +229,10 @@ class Assignment {
     const float radius = *std::max_element(filter.radius.begin() + static_cast<std::ptrdiff_t>(first_tile),
                                            filter.radius.begin() + static_cast<std::ptrdiff_t>(end_tile));
     const FilterBounds bounds = BoundsOf(dimensions, radius, filter_centroids_.radius);
-    const std::vector<std::uint32_t>& failed = worker->failed;
-    for (std::size_t at = 0; at < failed.size(); at += kTileRows) {
+    const std::uint32_t* failed = worker->failed.data();
+    for (std::size_t at = 0; at < worker->failed_count; at += kTileRows) {
       interrupt.Poll();
-      const std::size_t count = std::min(kTileRows, failed.size() - at);
+      const std::size_t count = std::min(kTileRows, worker->failed_count - at);
       for (std::size_t i = 0; i < count; ++i) {
         const std::size_t row = failed[at + i];
         const float* from = filter.Tile(first_tile + row / kTileRows) + row % kTileRows;
@@ -298,18 +308,17 @@ bool RefillEmptyClusters(const Points& points, const std::vector<double>& centro
 }  // namespace
 
 double SquareBound(const Points& points, const std::vector<double>& centroids) {
-  double bound = 0;
   const std::size_t dimensions = points.dimensions();
-  for (std::size_t j = 0; j < dimensions; ++j) {
-    double low = points.low()[j];
-    double high = points.high()[j];
-    for (std::size_t c = j; c < centroids.size(); c += dimensions) {
-      low = std::min(low, centroids[c]);
-      high = std::max(high, centroids[c]);
+  double least = std::numeric_limits<double>::max() / 2;
+  for (std::size_t c = 0; c < centroids.size(); c += dimensions) {
+    double farthest = 0;
+    for (std::size_t j = 0; j < dimensions; ++j) {
+      const double reach = std::max(std::abs(points.high()[j] - centroids[c + j]), std::abs(points.low()[j] - centroids[c + j]));
+      farthest += reach * reach;
     }
-    bound += (high - low) * (high - low);
+    least = std::min(least, farthest);
   }
-  return std::min(bound * (1 + 1e-9) * points.largest_weight(), std::numeric_limits<double>::max());
+  return std::min(least * (1 + 1e-9) * points.largest_weight(), std::numeric_limits<double>::max());
 }
 
 double Inertia(const Points& points, const std::vector<double>& centroids, const Labels& labels, ThreadTeam& team) {

@@ -49,10 +49,10 @@ Clustering Lloyd(const Points& points, std::vector<double> centroids, const Lloy
 
 constexpr std::size_t kFilterBounds = 100;  // k * dimensions
 
-// The weighted sum of squared distances of the rows to the centroids of their labels. An exact sum.
+// The weighted sum of squared distances of the rows to the centroids of their labels, which are the nearest ones. An exact sum.
 double Inertia(const Points& points, const std::vector<double>& centroids, const Labels& labels, ThreadTeam& team);
 
-// A bound of squared distances between any point and any of the centroids.
+// A bound of weight * squared distance of any point to its nearest centroid.
 double SquareBound(const Points& points, const std::vector<double>& centroids);
 
 }  // namespace segmentation

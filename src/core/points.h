@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <vector>
 
 #include "core/exact_sum.h"
@@ -49,7 +50,7 @@ class Points {
   void CopyRow(std::size_t row, double* to) const {
     if (!in_place()) return tiles_.CopyRow(row, to);
     const char* from = RawRow(row);
-    std::memcpy(to, from, dimensions_ * sizeof(double));
+    for (std::size_t j = 0; j < dimensions_; ++j) std::memcpy(to + j, from + j * sizeof(double), sizeof(double));
     if (!scaled_) return;
     for (std::size_t j = 0; j < dimensions_; ++j) to[j] = (to[j] - offset_[j]) / scale_[j];
   }

@@ -47,22 +47,24 @@ Effort EffortOf(const Points& points, const Options& options, std::size_t k) {
   const double pass = static_cast<double>(points.rows()) * static_cast<double>(k * points.dimensions());
   if (options.quality == Quality::kBest) return {100, std::max(4e8, 100 * pass)};
   // With few clusters ten starts leave nothing to find.
-  return {k < 4 ? 0 : static_cast<int>(std::min<std::size_t>(2 * k, 20)), std::numeric_limits<double>::infinity()};
+  return {k < 4 ? 0 : static_cast<int>(std::min<std::size_t>(2 * k, getenv("TR")?atol(getenv("TR")):20)), std::numeric_limits<double>::infinity()};
 }
 
 // The clustering that an exchange leads to.
 Clustering AfterExchange(const Points& points, const SearchTask& task, const Exchanges& exchanges, double best, double fraction,
                          ThreadTeam& team) {
   Clustering changed = Lloyd(points, exchanges.Try(fraction, team.interrupt()), LimitsOf(task), task.options.distance, team);
-  if (changed.inertia < best * kWorthImproving) Improve(points, task, &changed, team);
+  if (!task.is_draft && changed.inertia < best * kWorthImproving) Improve(points, task, &changed, team);
   return changed;
 }
 
+}
 // Tries exchanges of a centroid for a row, each finished by Lloyd's algorithm and single-point moves, and keeps what is better.
 // `start` sets the random numbers apart. The team tries several at a time from the same clustering; they count in their order,
 // and those after one that was kept are tried again from there.
 void SearchLocally(const Points& points, const SearchTask& task, double min_rows, int start, Clustering* best, ThreadTeam& team) {
-  const Effort effort = EffortOf(points, task.options, best->k());
+  Effort effort = EffortOf(points, task.options, best->k());
+  if (task.trials >= 0) effort.trials = task.trials;
   const CounterRandom random(static_cast<std::uint64_t>(task.options.seed), kExchangeStream + static_cast<std::uint32_t>(start));
   const double pass = static_cast<double>(points.rows()) * static_cast<double>(best->k() * points.dimensions());
   double steps = 0;
@@ -89,13 +91,14 @@ void SearchLocally(const Points& points, const SearchTask& task, double min_rows
   }
 }
 
+namespace {
 // One start: seeded, run through Lloyd's algorithm, improved.
 Clustering RunStart(const Points& points, const SearchTask& task, double min_rows, int start, ThreadTeam& team) {
   const Options& options = task.options;
   std::vector<double> centroids = Seed(points.tiles(), task.k, options.init, static_cast<std::uint64_t>(options.seed),
                                        static_cast<std::uint32_t>(start), team.interrupt());
   Clustering state = Lloyd(points, std::move(centroids), LimitsOf(task), options.distance, team);
-  if (options.quality != Quality::kFast) Improve(points, task, &state, team);
+  if (options.quality != Quality::kFast && !task.is_draft) Improve(points, task, &state, team);
   DropEmptyClusters(points.dimensions(), &state);
   // One start can be stuck where exchanges do not help, so with quality "best" each has its own.
   if (options.quality == Quality::kBest) SearchLocally(points, task, min_rows, start, &state, team);

@@ -149,5 +149,19 @@ TEST(FitRepeat, ScoringTheTrainingRowsGivesTheSegmentsBack) {
   }
 }
 
+TEST(FitRepeat, TheNumberOfThreadsDoesNotMatter) {
+  const Matrix few = test::Blobs(40'000, 3, 6, 3, 2);
+  const Matrix many = test::Blobs(kSearchRows + 30'000, 3, 6, 3, 2);
+  for (const Matrix* rows : {&few, &many}) {
+    const test::OwnedRows owned(*rows, {}, 5000);
+    for (const char* options : {R"({"n_init":3})", R"({"scale":"zscore","n_init":2})", R"({"quality":"fast","scale":"robust"})"}) {
+      const std::string expected = EncodeModel(Fit(owned.set(), 7, ParseOptions(options), test::kNoInterrupt, 1).value());
+      for (int threads : {2, 4}) {
+        EXPECT_EQ(EncodeModel(Fit(owned.set(), 7, ParseOptions(options), test::kNoInterrupt, threads).value()), expected) << options;
+      }
+    }
+  }
+}
+
 }  // namespace
 }  // namespace segmentation

@@ -187,6 +187,77 @@ TEST(Lloyd, RowsFarFromTheOriginHaveAFiniteInertia) {
   EXPECT_EQ(Labels(state, 3), (std::vector<std::int32_t>{0, 0, 1}));
 }
 
+// Everything that may find the labels, against tiles in double precision alone: filter, bounds, rows in place, threads.
+void CompareWays(const Matrix& rows, const Matrix& start, const std::vector<double>& weights = {}) {
+  ThreadTeam three(test::kNoInterrupt, 3);
+  const test::OwnedRows owned(rows, weights, 1000);
+  Points in_place(owned.set());
+  in_place.FindBounds(three);
+  in_place.BuildFilter(three);
+  const Points filtered = test::MakePoints(rows, weights);
+  const Points plain = test::MakePoints(rows, weights, false);
+  for (int iterations : {1, 2, 3, 4, 5, 8, 13, 30, 100}) {
+    const LloydLimits limits{iterations, 0};
+    const Clustering expected = Lloyd(plain, test::Flatten(start), limits, Distance::kEuclidean, test::Alone());
+    for (const Points* points : {&filtered, static_cast<const Points*>(&in_place)}) {
+      for (ThreadTeam* team : {&test::Alone(), &three}) {
+        const Clustering state = Lloyd(*points, test::Flatten(start), limits, Distance::kEuclidean, *team);
+        ASSERT_EQ(state.centroids, expected.centroids) << iterations;
+        ASSERT_EQ(Labels(state, rows.size()), Labels(expected, rows.size())) << iterations;
+        ASSERT_EQ(state.weights, expected.weights);
+        ASSERT_EQ(state.rows, expected.rows);
+        ASSERT_EQ(state.inertia, expected.inertia);
+        ASSERT_EQ(state.iterations, expected.iterations);
+        ASSERT_EQ(state.converged, expected.converged);
+      }
+    }
+    if (expected.converged) break;
+  }
+}
+
+TEST(Lloyd, TheWayLabelsAreFoundDoesNotMatter) {
+  for (std::size_t k : {1u, 2u, 12u, 50u}) {
+    CompareWays(test::UniformRows(9000, 2, k), FirstRows(test::UniformRows(9000, 2, k), k));
+    const Matrix blobs = test::Blobs(5000, 9, 20, k, 1);
+    CompareWays(blobs, FirstRows(blobs, k));  // with bounds from k = 12 on
+    CompareWays(blobs, FirstRows(blobs, k), test::RandomWeights(5000, 1));
+  }
+}
+
+TEST(Lloyd, NorDoesItWithTiesEqualRowsAndEmptyClusters) {
+  for (std::uint64_t seed = 0; seed < 10; ++seed) {
+    const Matrix lattice = test::LatticeRows(3000, 2, 12, seed);
+    CompareWays(lattice, FirstRows(lattice, 60));  // among them equal ones
+    Matrix far = FirstRows(lattice, 55);
+    far.push_back({1e6, 1e6});
+    far.push_back({-1e200, 0});  // nothing is nearest to these
+    CompareWays(lattice, far);
+  }
+}
+
+TEST(Lloyd, NorWithOutliersAndFarFromTheOrigin) {
+  Matrix rows = test::Blobs(4000, 3, 8, 1, 1);
+  rows[17] = {1e9, 1e9, -1e9};
+  CompareWays(rows, FirstRows(rows, 40));
+  for (auto& row : rows) {
+    for (double& value : row) value = value * 1e-3 + 1e7;
+  }
+  CompareWays(rows, FirstRows(rows, 40));
+}
+
+TEST(Lloyd, TheOrderOfRowsDoesNotMatter) {
+  Matrix rows = test::Blobs(6000, 4, 9, 5, 2);
+  const Matrix start = FirstRows(rows, 30);
+  const Clustering expected = RunLloyd(rows, start, 25);
+  test::Random random(1);
+  for (int i = 0; i < 3; ++i) {
+    random.Shuffle(&rows);
+    const Clustering state = RunLloyd(rows, start, 25);
+    EXPECT_EQ(state.centroids, expected.centroids);
+    EXPECT_EQ(state.inertia, expected.inertia);
+  }
+}
+
 TEST(Lloyd, AnInterruptEndsIt) {
   struct Stopped {};
   static volatile std::sig_atomic_t pending = 1;

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <cmath>
 #include <algorithm>
 #include <cstring>
 #include <string>
@@ -93,6 +94,74 @@ TEST(CanonicalOrder, IsUnrelatedToTheValues) {
 
 TEST(CanonicalOrder, NoRowsNoOrder) {
   EXPECT_TRUE(CanonicalOrder(RowSet{}, test::kNoInterrupt).empty());
+}
+
+// The sampled rows by value.
+Matrix Sampled(const RowSet& set, std::size_t size, int threads) {
+  ThreadTeam team(test::kNoInterrupt, threads);
+  Matrix rows;
+  for (const char* row : SampleRows(set, size, team)) {
+    rows.emplace_back(set.RowBytes() / sizeof(double));
+    std::memcpy(rows.back().data(), row, set.RowBytes());
+  }
+  return rows;
+}
+
+TEST(SampleRows, NeitherOrderNorBlocksNorThreadsMatter) {
+  Matrix rows = test::UniformRows(20'000, 2, 1);
+  for (auto& row : rows) row[0] = std::floor(row[0] * 50);  // some equal in one column
+  std::vector<double> weights = test::RandomWeights(rows.size(), 2);
+  for (std::size_t i = 0; i < 3000; ++i) rows[i] = {7, 7};  // and many equal rows
+  test::Random random(1);
+  for (bool weighted : {false, true}) {
+    if (!weighted) weights.clear();
+    const Matrix expected = Sampled(test::OwnedRows(rows, weights).set(), 5000, 1);
+    ASSERT_EQ(expected.size(), 5000u);
+    Matrix shuffled = rows;
+    if (!weighted) random.Shuffle(&shuffled);
+    EXPECT_EQ(Sampled(test::OwnedRows(shuffled, weights, 100).set(), 5000, 3), expected);
+  }
+}
+
+TEST(SampleRows, AllOfThemAreTheCanonicalOrder) {
+  const Matrix rows = test::LatticeRows(3000, 2, 30, 1);
+  const test::OwnedRows owned(rows);
+  for (std::size_t size : {std::size_t{3000}, std::size_t{999'999}}) {
+    ThreadTeam team(test::kNoInterrupt, 2);
+    EXPECT_EQ(SampleRows(owned.set(), size, team).size(), 3000u);
+    Matrix canonical;
+    for (const char* row : CanonicalOrder(owned.set(), test::kNoInterrupt)) {
+      canonical.emplace_back(2);
+      std::memcpy(canonical.back().data(), row, owned.set().RowBytes());
+    }
+    EXPECT_EQ(Sampled(owned.set(), size, 2), canonical);
+  }
+}
+
+TEST(SampleRows, FrequentRowsStayFrequent) {
+  // 40 % of the rows are one row, 20 % another, and the rest all differ.
+  Matrix rows = test::UniformRows(100'000, 2, 5);
+  for (std::size_t i = 0; i < 40'000; ++i) rows[i] = {-1, -1};
+  for (std::size_t i = 40'000; i < 60'000; ++i) rows[i] = {-2, -2};
+  std::size_t first = 0, second = 0;
+  double mean = 0;
+  const Matrix sample = Sampled(test::OwnedRows(rows).set(), 10'000, 1);
+  for (const auto& row : sample) {
+    first += row[0] == -1 ? 1 : 0;
+    second += row[0] == -2 ? 1 : 0;
+    mean += row[0] >= 0 ? row[0] / 4000 : 0;
+  }
+  // The shares are kept up to a bucket or two.
+  EXPECT_NEAR(static_cast<double>(first), 4000, 5);
+  EXPECT_NEAR(static_cast<double>(second), 2000, 5);
+  EXPECT_NEAR(mean, 0.5, 4 * std::sqrt(1 / 12.0 / 4000));
+}
+
+TEST(SampleRows, FewDifferentRowsAreAllThere) {
+  const Matrix sample = Sampled(test::OwnedRows(test::LatticeRows(200'000, 2, 10, 1)).set(), 5000, 1);
+  std::vector<int> seen(100, 0);
+  for (const auto& row : sample) ++seen[static_cast<std::size_t>(row[0] * 10 + row[1])];
+  for (int count : seen) EXPECT_NEAR(count, 50, 5);
 }
 
 }  // namespace
