@@ -14,35 +14,23 @@
 namespace segmentation {
 namespace {
 
-Points SearchPoints(Tiles tiles, ThreadTeam& team) {
-  Points points(std::move(tiles));
-  points.FindBounds(team);
-  points.BuildFilter(team);
-  return points;
-}
-
 // A sample to search on, as tiles in canonical order with their filter. Points that lie in canonical order themselves give every
 // m-th, which is a random sample in which rows that occur often occur as often as they should.
 Points Sample(const RowSet& rows, const Preprocessed& prepared, std::size_t size, ThreadTeam& team) {
   const Points& points = prepared.points;
   size = std::min(size, points.rows());
-  Tiles sample(size, points.dimensions(), points.weighted());
   if (points.in_place()) {
+    Tiles sample(size, points.dimensions(), points.weighted());
+    std::vector<double> row(rows.RowBytes() / sizeof(double));
     const std::vector<const char*> chosen = SampleRows(rows, size, team);
     for (std::size_t i = 0; i < size; ++i) {
-      std::vector<double> row(rows.RowBytes() / sizeof(double));
       std::memcpy(row.data(), chosen[i], rows.RowBytes());
       for (std::size_t j = 0; j < points.dimensions(); ++j) sample.At(i, j) = (row[j] - prepared.offset[j]) / prepared.scale[j];
       if (points.weighted()) sample.SetWeight(i, row.back());
     }
     return SearchPoints(std::move(sample), team);
   }
-  for (std::size_t i = 0; i < size; ++i) {
-    const std::size_t row = i * points.rows() / size;
-    for (std::size_t j = 0; j < points.dimensions(); ++j) sample.At(i, j) = points.tiles().At(row, j);
-    if (points.weighted()) sample.SetWeight(i, points.Weight(row));
-  }
-  return SearchPoints(std::move(sample), team);
+  return SearchPoints(points.tiles().EveryMth(size), team);
 }
 
 // Option init = explicit: raw units to model space.
@@ -117,31 +105,15 @@ Clustering FindClusters(const RowSet& rows, const Preprocessed& prepared, const 
   const std::size_t search_rows = std::max(kSearchRows, 200 * task.k);
   const LloydLimits limits{task.options.max_iter, task.shift, false};
   Clustering state;
-  if (!task.initial_centroids.empty()) {
-    state = Lloyd(points, task.initial_centroids, limits, task.options.distance, team);
+  if (task.options.init == Init::kExplicit) {
+    state = Lloyd(points, InitialCentroids(task.options, prepared), limits, task.options.distance, team);
     DropEmptyClusters(points.dimensions(), &state);
   } else if (!points.in_place() && points.rows() <= search_rows) {
     state = Search(points, task, min_size, team);
   } else {
     const Points sample = Sample(rows, prepared, search_rows, team);
     const double share = static_cast<double>(sample.rows()) / static_cast<double>(points.rows());
-    SearchTask draft = task;
-    draft.is_draft = true;
-    Clustering found;
-    const std::size_t m1 = getenv("M1") ? atol(getenv("M1")) : 0;
-    if (m1 > 0) {
-      SearchTask first = draft;
-      first.options.quality = Quality::kDefault;
-      first.trials = 0;
-      Tiles few(m1, points.dimensions(), points.weighted());
-      for (std::size_t i = 0; i < m1; ++i) for (std::size_t j = 0; j < points.dimensions(); ++j) few.At(i, j) = sample.tiles().At(i * sample.rows() / m1, j);
-      const Points small = SearchPoints(std::move(few), team);
-      found = Search(small, first, min_size * static_cast<double>(m1) / static_cast<double>(points.rows()), team);
-      found = Lloyd(sample, found.centroids, {task.options.max_iter, task.shift, true}, task.options.distance, team);
-      SearchLocally(sample, draft, min_size * share, task.options.n_init, &found, team);
-    } else {
-      found = Search(sample, draft, min_size * share, team);
-    }
+    const Clustering found = SearchSample(sample, task, min_size * share, team);
     // The sample may hold fewer different rows than there are. What is missing starts as a copy of a centroid, which gets no
     // rows, and Lloyd's algorithm gives it the farthest one where rows differ.
     std::vector<double> start = found.centroids;
@@ -343,7 +315,6 @@ std::optional<Model> Fit(const RowSet& rows, std::int64_t k, const Options& opti
   task.k = static_cast<std::size_t>(k);
   task.options = options;
   task.sizes_by_weight = rows.cell_count > 0;
-  if (options.init == Init::kExplicit) task.initial_centroids = InitialCentroids(options, prepared);
   task.shift = options.tol * whole / prepared.weight / static_cast<double>(dimensions);
 
   Clustering state = FindClusters(rows, prepared, task, team);

@@ -37,36 +37,48 @@ bool IsBetter(const Clustering& a, const Clustering& b, const SearchTask& task, 
   return a_large != b_large ? a_large : a.inertia < b.inertia;
 }
 
-// How many exchanges are tried, and how many row-centroid-dimension steps all of them may take before the last one starts.
+// How much is done with one set of points.
 struct Effort {
-  int trials;
-  double steps;
+  bool settles;  // every start down to where no single row moves
+  int trials;    // exchanges that are tried
+  double steps;  // row-centroid-dimension steps that all of them may take before the last one starts
 };
 
-Effort EffortOf(const Points& points, const Options& options, std::size_t k) {
-  const double pass = static_cast<double>(points.rows()) * static_cast<double>(k * points.dimensions());
-  if (options.quality == Quality::kBest) return {100, std::max(4e8, 100 * pass)};
-  // With few clusters ten starts leave nothing to find.
-  return {k < 4 ? 0 : static_cast<int>(std::min<std::size_t>(2 * k, getenv("TR")?atol(getenv("TR")):20)), std::numeric_limits<double>::infinity()};
+constexpr double kNoLimit = std::numeric_limits<double>::infinity();
+
+double StepsOfPass(const Points& points, std::size_t k) {
+  return static_cast<double>(points.rows()) * static_cast<double>(k * points.dimensions());
+}
+
+// With few clusters ten starts leave nothing for exchanges to find.
+int TrialsOf(std::size_t k, std::size_t per_cluster, std::size_t most) {
+  return k < 4 ? 0 : static_cast<int>(std::min(per_cluster * k, most));
+}
+
+Effort EffortOf(const Points& points, const SearchTask& task) {
+  switch (task.options.quality) {
+    case Quality::kFast: return {false, 0, kNoLimit};
+    case Quality::kDefault: return {true, TrialsOf(task.k, 2, 20), kNoLimit};
+    case Quality::kBest: return {true, 100, std::max(4e8, 100 * StepsOfPass(points, task.k))};
+  }
+  return {};
 }
 
 // The clustering that an exchange leads to.
-Clustering AfterExchange(const Points& points, const SearchTask& task, const Exchanges& exchanges, double best, double fraction,
-                         ThreadTeam& team) {
+Clustering AfterExchange(const Points& points, const SearchTask& task, const Effort& effort, const Exchanges& exchanges, double best,
+                         double fraction, ThreadTeam& team) {
   Clustering changed = Lloyd(points, exchanges.Try(fraction, team.interrupt()), LimitsOf(task), task.options.distance, team);
-  if (!task.is_draft && changed.inertia < best * kWorthImproving) Improve(points, task, &changed, team);
+  if (effort.settles && changed.inertia < best * kWorthImproving) Improve(points, task, &changed, team);
   return changed;
 }
 
-}
 // Tries exchanges of a centroid for a row, each finished by Lloyd's algorithm and single-point moves, and keeps what is better.
-// `start` sets the random numbers apart. The team tries several at a time from the same clustering; they count in their order,
+// `stream` sets the random numbers apart. The team tries several at a time from the same clustering; they count in their order,
 // and those after one that was kept are tried again from there.
-void SearchLocally(const Points& points, const SearchTask& task, double min_rows, int start, Clustering* best, ThreadTeam& team) {
-  Effort effort = EffortOf(points, task.options, best->k());
-  if (task.trials >= 0) effort.trials = task.trials;
-  const CounterRandom random(static_cast<std::uint64_t>(task.options.seed), kExchangeStream + static_cast<std::uint32_t>(start));
-  const double pass = static_cast<double>(points.rows()) * static_cast<double>(best->k() * points.dimensions());
+void SearchLocally(const Points& points, const SearchTask& task, const Effort& effort, double min_rows, std::uint32_t stream,
+                   Clustering* best, ThreadTeam& team) {
+  const CounterRandom random(static_cast<std::uint64_t>(task.options.seed), kExchangeStream + stream);
+  const double pass = StepsOfPass(points, best->k());
   double steps = 0;
   for (int trial = 0; trial < effort.trials && steps < effort.steps && best->k() > 1 && best->inertia > 0;) {
     const Exchanges exchanges(points.tiles(), *best, team.interrupt());
@@ -77,7 +89,7 @@ void SearchLocally(const Points& points, const SearchTask& task, double min_rows
       team.ForEach(wave, [&](std::size_t i, std::size_t, const Interrupt& interrupt) {
         ThreadTeam alone(interrupt);
         const double fraction = random.Uniform(static_cast<std::uint32_t>(trial) + static_cast<std::uint32_t>(i), 0);
-        changed[i] = AfterExchange(points, task, exchanges, best->inertia, fraction, alone);
+        changed[i] = AfterExchange(points, task, effort, exchanges, best->inertia, fraction, alone);
       });
       for (std::size_t i = 0; i < wave && !kept && steps < effort.steps; ++i, ++trial) {
         steps += pass * static_cast<double>(changed[i].iterations + 2);
@@ -91,18 +103,49 @@ void SearchLocally(const Points& points, const SearchTask& task, double min_rows
   }
 }
 
-namespace {
 // One start: seeded, run through Lloyd's algorithm, improved.
-Clustering RunStart(const Points& points, const SearchTask& task, double min_rows, int start, ThreadTeam& team) {
+Clustering RunStart(const Points& points, const SearchTask& task, const Effort& effort, double min_rows, std::uint32_t start,
+                    ThreadTeam& team) {
   const Options& options = task.options;
-  std::vector<double> centroids = Seed(points.tiles(), task.k, options.init, static_cast<std::uint64_t>(options.seed),
-                                       static_cast<std::uint32_t>(start), team.interrupt());
+  std::vector<double> centroids =
+      Seed(points.tiles(), task.k, options.init, static_cast<std::uint64_t>(options.seed), start, team.interrupt());
   Clustering state = Lloyd(points, std::move(centroids), LimitsOf(task), options.distance, team);
-  if (options.quality != Quality::kFast && !task.is_draft) Improve(points, task, &state, team);
+  if (effort.settles) Improve(points, task, &state, team);
   DropEmptyClusters(points.dimensions(), &state);
   // One start can be stuck where exchanges do not help, so with quality "best" each has its own.
-  if (options.quality == Quality::kBest) SearchLocally(points, task, min_rows, start, &state, team);
+  if (options.quality == Quality::kBest) SearchLocally(points, task, effort, min_rows, start, &state, team);
   return state;
+}
+
+// The best of all starts, of equals the earliest; then exchanges.
+Clustering SearchFrom(const Points& points, const SearchTask& task, const Effort& effort, double min_rows, ThreadTeam& team) {
+  const int starts = task.options.quality == Quality::kFast ? 1 : task.options.n_init;
+  struct Found {
+    Clustering state;
+    std::size_t start = SIZE_MAX;
+  };
+  std::vector<Found> found(team.size());  // the best of each thread
+  int perfect = 0;  // later starts, which are those not begun yet, cannot be better than an inertia of 0
+  team.ForEach(static_cast<std::size_t>(starts), [&](std::size_t start, std::size_t worker, const Interrupt& interrupt) {
+    if (__atomic_load_n(&perfect, __ATOMIC_RELAXED) != 0) return;
+    ThreadTeam alone(interrupt);
+    Clustering state = RunStart(points, task, effort, min_rows, static_cast<std::uint32_t>(start), alone);
+    if (state.inertia == 0 && AllLargeEnough(state, task, min_rows)) __atomic_store_n(&perfect, 1, __ATOMIC_RELAXED);
+    Found& best = found[worker];
+    if (best.start == SIZE_MAX || IsBetter(state, best.state, task, min_rows)) best = {std::move(state), start};
+  });
+  Found* best = nullptr;
+  for (Found& other : found) {
+    if (other.start == SIZE_MAX) continue;
+    if (best == nullptr || IsBetter(other.state, best->state, task, min_rows) ||
+        (!IsBetter(best->state, other.state, task, min_rows) && other.start < best->start)) {
+      best = &other;
+    }
+  }
+  if (task.options.quality != Quality::kBest) {
+    SearchLocally(points, task, effort, min_rows, static_cast<std::uint32_t>(starts), &best->state, team);
+  }
+  return std::move(best->state);
 }
 
 }  // namespace
@@ -130,40 +173,33 @@ bool AllLargeEnough(const Clustering& state, const SearchTask& task, double min_
   return std::all_of(sizes.begin(), sizes.end(), [=](double size) { return size >= min_rows; });
 }
 
+Points SearchPoints(Tiles tiles, ThreadTeam& team) {
+  Points points(std::move(tiles));
+  points.FindBounds(team);
+  points.BuildFilter(team);
+  return points;
+}
+
 Clustering Search(const Points& points, const SearchTask& task, double min_rows, ThreadTeam& team) {
-  const Options& options = task.options;
-  if (!task.initial_centroids.empty()) {
-    Clustering state = Lloyd(points, task.initial_centroids, LimitsOf(task), options.distance, team);
-    DropEmptyClusters(points.dimensions(), &state);
-    return state;
-  }
-  const int starts = options.quality == Quality::kFast ? 1 : options.n_init;
-  // The best start of each thread; of equals the earliest counts.
-  struct Found {
-    Clustering state;
-    std::size_t start = SIZE_MAX;
-  };
-  std::vector<Found> found(team.size());
-  int perfect = 0;  // later starts, which are those not begun yet, cannot be better than an inertia of 0
-  team.ForEach(static_cast<std::size_t>(starts), [&](std::size_t start, std::size_t worker, const Interrupt& interrupt) {
-    if (__atomic_load_n(&perfect, __ATOMIC_RELAXED) != 0) return;
-    ThreadTeam alone(interrupt);
-    Clustering state = RunStart(points, task, min_rows, static_cast<int>(start), alone);
-    Found& best = found[worker];
-    if (best.start != SIZE_MAX && !IsBetter(state, best.state, task, min_rows)) return;
-    if (state.inertia == 0 && AllLargeEnough(state, task, min_rows)) __atomic_store_n(&perfect, 1, __ATOMIC_RELAXED);
-    best = {std::move(state), start};
-  });
-  Found* best = nullptr;
-  for (Found& other : found) {
-    if (other.start == SIZE_MAX) continue;
-    if (best == nullptr || IsBetter(other.state, best->state, task, min_rows) ||
-        (!IsBetter(best->state, other.state, task, min_rows) && other.start < best->start)) {
-      best = &other;
-    }
-  }
-  if (options.quality == Quality::kDefault) SearchLocally(points, task, min_rows, starts, &best->state, team);
-  return std::move(best->state);
+  return SearchFrom(points, task, EffortOf(points, task), min_rows, team);
+}
+
+Clustering SearchSample(const Points& sample, const SearchTask& task, double min_rows, ThreadTeam& team) {
+  Effort effort = EffortOf(sample, task);
+  effort.settles = false;
+  const std::size_t few = std::max<std::size_t>(10'000, 100 * task.k);
+  if (task.options.quality == Quality::kBest || 2 * few > sample.rows()) return SearchFrom(sample, task, effort, min_rows, team);
+  const double share = static_cast<double>(few) / static_cast<double>(sample.rows());
+  const bool exchanges = effort.trials > 0;
+  effort.trials = exchanges ? std::max(TrialsOf(task.k, 3, 100), TrialsOf(task.k, 40, 40)) : 0;
+  Clustering state = SearchFrom(SearchPoints(sample.tiles().EveryMth(few), team), task, effort, min_rows * share, team);
+  const std::uint64_t before = state.iterations;
+  state = Lloyd(sample, std::move(state.centroids), LimitsOf(task), task.options.distance, team);
+  state.iterations += before;
+  DropEmptyClusters(sample.dimensions(), &state);
+  effort.trials = exchanges ? TrialsOf(task.k, 1, 20) : 0;
+  SearchLocally(sample, task, effort, min_rows, static_cast<std::uint32_t>(task.options.n_init) + 1, &state, team);
+  return state;
 }
 
 }  // namespace segmentation

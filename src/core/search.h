@@ -16,10 +16,7 @@ struct SearchTask {
   std::size_t k = 0;
   Options options;                        // init is not explicit here
   double shift = 0;                       // LloydLimits::shift
-  std::vector<double> initial_centroids;  // k x dimensions in model space; not empty: the only start
   bool sizes_by_weight = false;           // points stand for as many rows as they weigh
-  int trials = -1;
-  bool is_draft = false;                  // Lloyd's algorithm will go on with more points: no need to settle every one of these
 };
 
 // The best clustering of all starts on these points, which lie in tiles in canonical order. A start whose clusters all have
@@ -27,7 +24,13 @@ struct SearchTask {
 // left out. Starts and exchanges are shared out to the team; the result does not depend on it.
 Clustering Search(const Points& points, const SearchTask& task, double min_rows, ThreadTeam& team);
 
-void SearchLocally(const Points& points, const SearchTask& task, double min_rows, int start, Clustering* best, ThreadTeam& team);
+// The same for points that are a sample of more, on which Lloyd's algorithm will go on from what is found here: no start is
+// settled to its last row, and but for quality "best" the starts are made, and most exchanges tried, on a sample of the sample.
+Clustering SearchSample(const Points& sample, const SearchTask& task, double min_rows, ThreadTeam& team);
+
+// Points for the search: with bounds and filter.
+Points SearchPoints(Tiles tiles, ThreadTeam& team);
+
 // Whether all clusters are that large.
 bool AllLargeEnough(const Clustering& state, const SearchTask& task, double min_rows);
 

@@ -82,6 +82,17 @@ class Tiles {
     for (std::size_t j = 0; j < dimensions_; ++j) to[j] = At(row, j);
   }
 
+  // `size` of the rows at equal distances, in their order.
+  Tiles EveryMth(std::size_t size) const {
+    Tiles few(size, dimensions_, weighted());
+    for (std::size_t i = 0; i < size; ++i) {
+      const std::size_t row = i * rows_ / size;
+      for (std::size_t j = 0; j < dimensions_; ++j) few.At(i, j) = At(row, j);
+      if (weighted()) few.SetWeight(i, Weight(row));
+    }
+    return few;
+  }
+
  private:
   static std::size_t TileCount(std::size_t rows) { return (rows + kTileRows - 1) / kTileRows; }
 

@@ -1,5 +1,6 @@
 // Training as a whole: how good its results are, and what the model says about them.
 #include "core/fit.h"
+#include "core/lloyd.h"
 
 #include <gtest/gtest.h>
 
@@ -296,6 +297,22 @@ TEST(Fit, LargeAndSmallUnitsAreFine) {
     ASSERT_EQ(model.segments.size(), 3u) << unit;
     for (std::size_t s = 0; s < 3; ++s) EXPECT_EQ(model.segments[s].rows, expected.segments[s].rows) << unit;
     EXPECT_NO_THROW(EncodeModel(model));
+  }
+}
+
+TEST(Fit, GivenCentroidsAreTheOnlyStartAndGetLloydAlone) {
+  const Matrix rows = test::Blobs(500, 2, 6, 4);
+  Options options;
+  options.init = Init::kExplicit;
+  options.initial_centroids = {rows.begin(), rows.begin() + 5};
+  options.tol = 0;
+  const Clustering expected = Lloyd(test::MakePoints(rows), test::Flatten({rows.begin(), rows.begin() + 5}), {300, 0},
+                                    Distance::kEuclidean, test::Alone());
+  for (Quality quality : {Quality::kFast, Quality::kDefault, Quality::kBest}) {
+    options.quality = quality;
+    const Model model = Fit(test::OwnedRows(rows).set(), 5, options, test::kNoInterrupt).value();
+    EXPECT_DOUBLE_EQ(model.metrics.inertia, expected.inertia);  // summed by segment
+    EXPECT_EQ(model.fit.iterations, expected.iterations);
   }
 }
 

@@ -85,18 +85,6 @@ TEST(Search, LabelsWeightsAndInertiaBelongTogether) {
   }
 }
 
-TEST(Search, GivenCentroidsAreTheOnlyStartAndGetLloydAlone) {
-  const Matrix rows = test::Blobs(500, 2, 6, 4);
-  SearchTask task = TaskOf(5);
-  task.initial_centroids = test::Flatten({rows.begin(), rows.begin() + 5});
-  for (Quality quality : {Quality::kFast, Quality::kDefault, Quality::kBest}) {
-    task.options.quality = quality;
-    const Clustering expected =
-        Lloyd(test::MakePoints(rows), task.initial_centroids, {300, 0}, Distance::kEuclidean, test::Alone());
-    EXPECT_EQ(RunSearch(rows, task).centroids, expected.centroids);
-  }
-}
-
 TEST(Search, FastIsOneSeedAndLloyd) {
   const Matrix rows = test::Blobs(500, 2, 6, 4);
   const Points points = test::MakePoints(rows);
@@ -163,6 +151,29 @@ TEST(Search, IsRepeatable) {
   const auto before = RunSearch(rows, other).centroids;
   other.options.seed = 1;
   EXPECT_NE(RunSearch(rows, other).centroids, before);
+}
+
+TEST(SearchSample, IsAboutAsGoodAsASearchOfAllOfIt) {
+  for (std::size_t k : {2u, 8u, 20u}) {
+    const Matrix rows = test::Blobs(30'000, 3, 2 * k, k, 2);
+    const double all = RunSearch(rows, TaskOf(k)).inertia;
+    const Clustering staged = SearchSample(test::MakePoints(rows), TaskOf(k), 0, test::Alone());
+    EXPECT_LE(staged.inertia, all * 1.01) << k;
+    // What comes back belongs together, and to all of the points.
+    EXPECT_EQ(staged.k(), k);
+    double inertia = 0;
+    for (const auto& row : rows) inertia += test::NaiveNearest(row, staged.centroids).square;
+    EXPECT_NEAR(staged.inertia, inertia, 1e-9 * inertia);
+  }
+}
+
+TEST(SearchSample, DoesNotDependOnTheTeam) {
+  const Points points = test::MakePoints(test::Blobs(25'000, 2, 12, 1, 3));
+  for (Quality quality : {Quality::kFast, Quality::kDefault}) {
+    const Clustering one = SearchSample(points, TaskOf(8, quality), 0, test::Alone());
+    ThreadTeam three(test::kNoInterrupt, 3);
+    EXPECT_EQ(SearchSample(points, TaskOf(8, quality), 0, three).centroids, one.centroids);
+  }
 }
 
 }  // namespace
