@@ -43,7 +43,8 @@ def core(measurements, options, path):
     kinds = sorted({m["data"] for m in cells}, reverse=True)
     if not kinds:
         return False
-    figure, grid = pyplot.subplots(len(kinds), 3, figsize=(11, 1 + 3.2 * len(kinds)), squeeze=False, layout="constrained")
+    height = 1 + 3.2 * len(kinds)
+    figure, grid = pyplot.subplots(len(kinds), 3, figsize=(11, height), squeeze=False)
     for data, line in zip(kinds, grid):
         for (name, label, wanted), axes in zip(panels, line):
             chosen = sorted((m for m in cells if m["data"] == data and wanted(m)), key=lambda m: m[name])
@@ -57,7 +58,8 @@ def core(measurements, options, path):
             axes.set_title(f"{data} data")
         line[0].set_ylabel("ms per iteration")
     handles, labels = grid[0][1].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside upper center", ncols=4, frameon=False,
+    figure.tight_layout(rect=(0, 0, 1, 1 - 0.7 / height))
+    figure.legend(handles, labels, loc="upper center", ncol=4, frameon=False,
                   title=f"One iteration of Lloyd's algorithm in memory, {options['threads']} threads; lower is better")
     save(figure, path)
     return True
@@ -69,7 +71,7 @@ def queries(measurements, round_trips, options, path):
     sizes = sorted({m["n"] for m in measurements})
     if not kinds:
         return False
-    figure, panels = pyplot.subplots(1, len(kinds), figsize=(5.5 * len(kinds), 4.6), squeeze=False, layout="constrained", sharey=True)
+    figure, panels = pyplot.subplots(1, len(kinds), figsize=(5.5 * len(kinds), 4.6), squeeze=False, sharey=True)
 
     def series(wanted):
         found = [(m["n"], median(c["seconds"])) for m in measurements if wanted(m) for c in m["contenders"] if c["seconds"]]
@@ -84,12 +86,13 @@ def queries(measurements, round_trips, options, path):
         if floor:
             axes.plot(*zip(*floor), color="#777777", linestyle=":", marker=".", label="count(ARRAY[…]), the floor")
         if kind.startswith("explicit") and round_trips:
-            axes.plot(*zip(*sorted(round_trips)), color="#c8553d", linestyle="--", marker="x", label="Python round trip, k = 8")
+            axes.plot(*zip(*sorted(round_trips)), color="#2d6cdf", linestyle="--", marker="x", label="Python round trip, k = 8")
         log_axes(axes, "rows", sizes)
         axes.set_title(kind)
     panels[0][0].set_ylabel("seconds")
     handles, labels = panels[0][0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=3, frameon=False)
-    figure.suptitle(f"SELECT kmeans(…) over a table of 8 columns, {options['threads']} workers and threads", fontsize=10)
+    figure.tight_layout(rect=(0, 0, 1, 0.85))
+    figure.legend(handles, labels, loc="upper center", ncol=3, frameon=False,
+                  title=f"SELECT kmeans(…) over a table of 8 columns, {options['threads']} workers and threads; lower is better")
     save(figure, path)
     return True

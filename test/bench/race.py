@@ -112,6 +112,11 @@ class Bench:
     def at_least(self, line, what, data, value, unit, target=None, note=""):
         self._add(line, what, data, None, "", None, value, unit, "≥", target, note)
 
+    def holds(self, line, what, data, condition, note=""):
+        """A row about something that has to be so."""
+        self._add(line, what, data, None, "", None, None, "", "", None, note)
+        self.table[-1]["met"] = bool(condition)
+
     def failed(self, line, what, data, error):
         """A row about something that could not be measured."""
         self.say(f"line {line}: {what}: {error}")

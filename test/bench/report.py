@@ -84,7 +84,8 @@ def grid_document(measurements):
 FAIRNESS = """\
 - Ours and the peers run in turn within one run; a number is the median of the runs. A slow peer stops when it has used up its time
   (150 s a comparison, some lines have less); how many runs it made is then said.
-- All have the same number of threads, and the server as many parallel workers. Peers use OpenBLAS.
+- All have the same number of threads, and the server as many parallel workers. Peers use OpenBLAS, and
+  OMP_WAIT_POLICY=passive: without it FAISS's threads get in one another's way.
 - scikit-learn's iterations (line 1) are timed inside `fit`: the checking, copying and centring of the data are not counted. So
   is the laying out of rows in tiles not counted for ours; how long it takes is said. All iterations of a call divide its time,
   and what follows the last one (labels and inertia that belong to the final centroids) is inside it, for ours and scikit-learn.
