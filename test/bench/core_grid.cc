@@ -19,13 +19,17 @@
 #include <vector>
 
 #include "core/lloyd.h"
+// The branch without threads can go when the core has them.
+#if __has_include("core/threads.h")
+#include "core/points.h"
+#include "core/threads.h"
+#define SEGMENTATION_THREADS 1
+#endif
 
 namespace segmentation {
 namespace {
 
-// ---- what depends on the interface of the core: these two ------------------------------------------------------------
-
-using Prepared = Tiles;
+// ---- what depends on the interface of the core: Prepared, Prepare and RunLloyd ---------------------------------------
 
 struct Outcome {
   std::uint64_t iterations;
@@ -33,7 +37,7 @@ struct Outcome {
   double inertia;
 };
 
-Prepared Prepare(const std::vector<double>& rows, std::size_t dimensions) {
+Tiles LayOut(const std::vector<double>& rows, std::size_t dimensions) {
   const std::size_t count = rows.size() / dimensions;
   Tiles tiles(count, dimensions, false);
   for (std::size_t first = 0; first < count; first += kTileRows) {
@@ -47,10 +51,34 @@ Prepared Prepare(const std::vector<double>& rows, std::size_t dimensions) {
   return tiles;
 }
 
+#if SEGMENTATION_THREADS
+using Prepared = Points;
+
+Prepared Prepare(const std::vector<double>& rows, std::size_t dimensions) {
+  Points points(LayOut(rows, dimensions));
+  ThreadTeam team({}, 1);
+  points.FindBounds(team);
+  points.BuildFilter(team);
+  return points;
+}
+
+Outcome RunLloyd(const Prepared& points, const std::vector<double>& start, int iterations, int threads) {
+  ThreadTeam team({}, threads);
+  LloydLimits limits;
+  limits.max_iter = iterations;  // and no tolerance; the inertia is part of it, as it is in scikit-learn
+  const Clustering result = Lloyd(points, start, limits, Distance::kEuclidean, team);
+  return {result.iterations, static_cast<int>(team.size()), result.inertia};
+}
+#else
+using Prepared = Tiles;
+
+Prepared Prepare(const std::vector<double>& rows, std::size_t dimensions) { return LayOut(rows, dimensions); }
+
 Outcome RunLloyd(const Prepared& points, const std::vector<double>& start, int iterations, int /*threads*/) {
   const Clustering result = Lloyd(points, start, {iterations, 0}, Distance::kEuclidean, {});
   return {result.iterations, 1, result.inertia};
 }
+#endif
 
 // ---- the rest --------------------------------------------------------------------------------------------------------
 

@@ -12,6 +12,9 @@ ITERATIONS = 20
 EXACT = "680MB"
 SCALE = {"uniform": None, "customers": "zscore"}  # the columns of the customers have different units
 DATA = tuple(SCALE)
+# Which round trips count for the targets of lines 2, 3, 5 and 8: the targets were set when COPY as text had been measured (3.3 to
+# 3.6 s for line 2); by binary COPY the round trip takes a third of that.
+JUDGED = ("binary", "text")
 
 
 def query_session(bench, **settings):
@@ -59,6 +62,11 @@ def phases(timing):
     return ", ".join(f"{name} {seconds:.2f} s" for name, seconds in timing.value["phases"].items()) if timing.value else ""
 
 
+def beat(bench, line, what, data, ours, timing, trip, at_least, note=""):
+    """The row of a round trip."""
+    bench.faster(line, what, data, ours, timing, at_least if trip.format in JUDGED else None, note_of(note, phases(timing)))
+
+
 # ---- lines 2 and 3 -----------------------------------------------------------------------------------------------------------
 
 def explicit(bench, tables, line, k, at_least, at_most_floor):
@@ -79,8 +87,8 @@ def explicit(bench, tables, line, k, at_least, at_most_floor):
         t = bench.race(f"line {line}: {data}", contenders, line=line, data=data, n=bench.rows, d=8, k=k)
         what = f"kmeans, k={k}, explicit init, {ITERATIONS} iterations"
         plan = f"{session.workers(query)} workers planned, {session.workers(floor(table))} for the floor"
-        bench.faster(line, what, data, t["ours"], t[binary.name], at_least, note_of(trained(t["ours"]), phases(t[binary.name])))
-        bench.faster(line, what, data, t["ours"], t[text.name], at_least, phases(t[text.name]))
+        for trip in (binary, text):
+            beat(bench, line, what, data, t["ours"], t[trip.name], trip, at_least, trained(t["ours"]))
         bench.costs(line, what, data, t["ours"], t["array floor"], at_most_floor, plan)
         bench.costs(line, what + ", one backend", data, t["ours, one backend"], t["array floor, one backend"])
         if "R kmeans, fit alone" in t:
@@ -178,19 +186,21 @@ def line_5(bench, tables):
         query = kmeans_query(table, 8, init=start, iterations=ITERATIONS, scale=SCALE[data])
         contenders = {"ours": session.timed(query), "array floor": session.timed(floor(table)),
                       "ours, defaults": session.timed(kmeans_query(table, 8, scale=SCALE[data]))}
-        trip = RoundTrip(session, table, 8, 8, bench.threads, True, bool(SCALE[data]), init=start, n_init=1, max_iter=ITERATIONS, tol=0)
-        if available_bytes() > rows * 8 * 8 * 5:
-            contenders[trip.name] = trip
-        else:
-            bench.leave_out(f"line 5: the round trip of {rows:,} rows does not fit into memory")
+        options = {"init": start, "n_init": 1, "max_iter": ITERATIONS, "tol": 0}
+        trips = [RoundTrip(session, table, 8, 8, bench.threads, binary, bool(SCALE[data]), **options) for binary in (True, False)]
+        for trip, bytes_of_a_row in zip(trips, (400, 600)):
+            if available_bytes() > rows * bytes_of_a_row:
+                contenders[trip.name] = trip
+            else:
+                bench.leave_out(f"line 5: {trip.name} of {rows:,} rows does not fit into memory")
         t = bench.race(f"line 5: {data}", contenders, line=5, data=data, n=rows, d=8, k=8, budget=200)
         what = f"kmeans, {rows:,} rows, k=8, explicit init, train_memory {EXACT}"
-        peer = t.get(trip.name, Timing(trip.name, error="left out"))
-        bench.faster(5, what, data, t["ours"], peer, 10, note_of(trained(t["ours"]), phases(peer)))
+        for trip in trips:
+            beat(bench, 5, what, data, t["ours"], t.get(trip.name, Timing(trip.name, error="left out")), trip, 10, trained(t["ours"]))
         bench.costs(5, what, data, t["ours"], t["array floor"], 5, f"{session.workers(query)} workers planned")
         bench.costs(5, f"kmeans, {rows:,} rows, k=8, defaults", data, t["ours, defaults"], t["array floor"], None,
                     trained(t["ours, defaults"]))
-        agreement(bench, 5, data, t["ours"], peer)
+        agreement(bench, 5, data, t["ours"], t.get(trips[0].name, Timing(trips[0].name, error="left out")))
         session.close()
         try:
             memory, _ = sampled(query, max_parallel_workers_per_gather=bench.threads, segmentation__threads=bench.threads,
@@ -269,13 +279,12 @@ def line_8(bench, tables):
                 model = session.one(training)
                 session.run(f"CREATE TABLE scored AS SELECT id, kmeans_assign('{model}'::kmeans_model, {array_of(8)}) AS segment FROM {table}")
                 return model
-            contenders = {"ours": ours}
-            for binary in (True, False) if target else (True,):
-                trip = RoundTrip(session, table, 8, 8, bench.threads, binary, bool(SCALE[data]), labels_to="scored_outside", **theirs)
-                contenders[trip.name] = trip
-            t = bench.race(f"line 8: {data}, {kind}", contenders, line=8, data=data, n=bench.rows, d=8, k=8)
-            for name in list(contenders)[1:]:
-                bench.faster(8, f"train, score, keep labels, k=8, {kind}", data, t["ours"], t[name], target, phases(t[name]))
+            trips = [RoundTrip(session, table, 8, 8, bench.threads, binary, bool(SCALE[data]), labels_to="scored_outside", **theirs)
+                     for binary in ((True, False) if target else (True,))]
+            t = bench.race(f"line 8: {data}, {kind}", {"ours": ours, **{trip.name: trip for trip in trips}}, line=8, data=data,
+                           n=bench.rows, d=8, k=8, budget=150 if target else 60)
+            for trip in trips:
+                beat(bench, 8, f"train, score, keep labels, k=8, {kind}", data, t["ours"], t[trip.name], trip, target)
         same_labels(bench, session, data)
         session.close()
 
@@ -304,7 +313,7 @@ def line_12(bench, tables):
             timings = {}
             for rows in sizes:
                 query = kmeans_query(tables.plain(data, rows), k, **options)
-                timings[rows] = bench.race(f"line 12: k={k}, {kind}, {rows:,} rows", {"ours": session.timed(query)}, budget=40, line=12,
+                timings[rows] = bench.race(f"line 12: k={k}, {kind}, {rows:,} rows", {"ours": session.timed(query)}, budget=100, line=12,
                                            data=data, n=rows, d=8, k=k, kind=kind)["ours"]
             first, last = timings[small], timings[large]
             growth = None if first.error or last.error else (last.ms / large) / (first.ms / small)

@@ -112,7 +112,8 @@ class RoundTrip:
     def __init__(self, session, table, dimensions, k, threads, binary=True, scale=False, labels_to=None, **kmeans):
         self.session, self.table, self.dimensions, self.k, self.threads = session, table, dimensions, k, threads
         self.binary, self.scale, self.labels_to, self.kmeans = binary, scale, labels_to, kmeans
-        self.name = f"Python round trip ({'binary' if binary else 'text'} COPY)"
+        self.format = "binary" if binary else "text"
+        self.name = f"Python round trip ({self.format} COPY)"
 
     def __call__(self):
         cursor, phases, clock = self.session.cursor, {}, [time.perf_counter()]

@@ -92,7 +92,7 @@ FAIRNESS = """\
 - FAISS computes in single precision, the others in double.
 - The Python round trip is psycopg2, numpy and scikit-learn on the same machine, over the loopback. `binary` is the fastest way
   that we know (binary COPY, read by numpy without a loop); `text` is COPY as text and numpy's parser of numbers, nearer to what
-  people write. `id` and labels go back by binary COPY. Imports, which take a second, are not counted.
+  people write, and what had been measured when the targets were set. `id` and labels go back by binary COPY. Imports, which take a second, are not counted.
 - Customers are z-scored in ours and in the round trip; uniform data are taken as they are.
 - The server runs with fsync off and everything in memory, which is as good for the round trip as for ours.
 - Memory is private memory (RssAnon) of the process, sampled every 3 ms in a run that is not timed."""
