@@ -112,10 +112,12 @@ def line_9(bench, tables):
     for data in ("uniform", "groups"):
         table = tables.of_matrix(f"points_{data}", points_of(data, bench.rows))
         label = "SELECT count(label) FROM (SELECT {} OVER () AS label FROM {}) AS t"
+        fast = """kmeans_label(ARRAY[f1, f2], 8, '{"quality": "fast"}')"""
         contenders = {"ours": session.timed(label.format("kmeans_label(ARRAY[f1, f2], 8)", table)),
-                      "ours, n_init 1": session.timed(label.format("""kmeans_label(ARRAY[f1, f2], 8, '{"quality": "fast"}')""", table))}
+                      "ours, one start": session.timed(label.format(fast, table))}
         if peer:
-            stored = tables.custom(f"geometries_{data}", f"CREATE TABLE geometries_{data} AS SELECT ST_MakePoint(f1, f2) AS geom FROM {table}")
+            stored = f"geometries_{data}"
+            tables.custom(stored, f"CREATE TABLE {stored} AS SELECT ST_MakePoint(f1, f2) AS geom FROM {table}")
             contenders["ST_ClusterKMeans"] = session.timed(label.format("ST_ClusterKMeans(geom, 8)", stored))
         t = bench.race(f"line 9: {data}", contenders, line=9, data=data, n=bench.rows, d=2, k=8, budget=60)
         if not peer:
@@ -123,7 +125,7 @@ def line_9(bench, tables):
             continue
         note = inertia_of_labels(session, table, stored)
         bench.faster(9, "kmeans_label() OVER (), k=8, defaults", data, t["ours"], t["ST_ClusterKMeans"], 6, note)
-        bench.faster(9, 'kmeans_label() OVER (), k=8, {"quality": "fast"}', data, t["ours, n_init 1"], t["ST_ClusterKMeans"])
+        bench.faster(9, 'kmeans_label() OVER (), k=8, {"quality": "fast"}', data, t["ours, one start"], t["ST_ClusterKMeans"])
     session.close()
 
 
@@ -133,7 +135,8 @@ def inertia_of_labels(session, table, stored):
                  FROM {}) AS t GROUP BY label) AS u"""
     try:
         ours = session.one(inertia.format("kmeans_label(ARRAY[f1, f2], 8)", table))
-        theirs = session.one(inertia.format("ST_ClusterKMeans(geom, 8)", f"(SELECT ST_X(geom) AS f1, ST_Y(geom) AS f2, geom FROM {stored}) AS g"))
+        points = f"(SELECT ST_X(geom) AS f1, ST_Y(geom) AS f2, geom FROM {stored}) AS g"
+        theirs = session.one(inertia.format("ST_ClusterKMeans(geom, 8)", points))
         return f"inertia {100 * (ours / theirs - 1):+.2f} % against PostGIS"
     except Exception as error:
         return str(error).splitlines()[0]
@@ -144,7 +147,8 @@ def inertia_of_labels(session, table, stored):
 def line_11(bench, tables):
     groups = 40_000 if bench.rows >= 1_000_000 else max(bench.rows // 25, 100)
     columns = ", ".join(f"random() AS {name}" for name in features(8))
-    table = tables.custom("grouped", f"CREATE TABLE grouped AS SELECT (i % {groups})::int AS g, {columns} FROM generate_series(1, {25 * groups}) AS i")
+    table = tables.custom("grouped", f"""CREATE TABLE grouped AS SELECT (i % {groups})::int AS g, {columns}
+                                         FROM generate_series(1, {25 * groups}) AS i""")
     for work_mem in ("4MB", "64MB", "256MB"):
         session = Session(max_parallel_workers_per_gather=0, segmentation__threads=1, work_mem=work_mem)
         ours = f"SELECT count(m) FROM (SELECT g, kmeans({array_of(8)}, 2) AS m FROM {table} GROUP BY g) AS t"
@@ -157,8 +161,9 @@ def line_11(bench, tables):
             group_memory(bench, what, work_mem, ours)
         session.close()
         parallel = query_session(bench, work_mem=work_mem)
-        t2 = bench.race(f"line 11: work_mem {work_mem}, parallel plans allowed", {"ours": parallel.timed(ours), "array_agg": parallel.timed(floor)},
-                        line=11, data="uniform", n=25 * groups, d=8, k=2, work_mem=work_mem, workers=bench.threads, budget=60)
+        contenders = {"ours": parallel.timed(ours), "array_agg": parallel.timed(floor)}
+        t2 = bench.race(f"line 11: work_mem {work_mem}, parallel plans allowed", contenders, line=11, data="uniform", n=25 * groups,
+                        d=8, k=2, work_mem=work_mem, workers=bench.threads, budget=60)
         bench.costs(11, what + ", parallel plans allowed", "uniform", t2["ours"], t2["array_agg"], None,
                     f"{parallel.workers(ours)} workers planned")
         parallel.close()
@@ -183,11 +188,14 @@ def group_memory(bench, what, work_mem, query):
     spilled, said = False, []
     for node in nodes(plan):
         if node["Node Type"] == "Aggregate" and node.get("Group Key"):
-            said.append(f"{node.get('Strategy', '').lower()} aggregate, {node.get('HashAgg Batches', 1)} batches, {node.get('Disk Usage', 0):,} kB on disk")
+            said.append(f"{node.get('Strategy', '').lower()} aggregate, {node.get('HashAgg Batches', 1)} batches, "
+                        f"{node.get('Disk Usage', 0):,} kB on disk")
             spilled |= node.get("HashAgg Batches", 1) > 1
         if node["Node Type"] == "Sort":
-            said.append(f"{node.get('Sort Method')}, {node.get('Sort Space Used', 0):,} kB {node.get('Sort Space Type', '').lower()}")
+            said.append(f"{node.get('Sort Method')}, {node.get('Sort Space Used', 0):,} kB "
+                        f"{node.get('Sort Space Type', '').lower()}")
             spilled |= node.get("Sort Space Type") == "Disk"
     growth = sampler.process - sampler.before
-    bench.at_most(11, f"{what}: the backend grows by", "uniform", growth, "MB", None, f"{'; '.join(said)}; work_mem × {multiplier:g} = {limit:g} MB")
+    bench.at_most(11, f"{what}: the backend grows by", "uniform", growth, "MB", None,
+                  f"{'; '.join(said)}; work_mem × {multiplier:g} = {limit:g} MB")
     bench.holds(11, f"{what}: memory within work_mem × hash_mem_multiplier, or spilled", "uniform", growth <= limit or spilled)

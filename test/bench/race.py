@@ -24,6 +24,11 @@ class Timing:
     def ms(self):
         return statistics.median(self.times) * 1000 if self.times else None
 
+    def described(self, runs):
+        if self.error:
+            return f"{self.name} failed ({self.error})"
+        return f"{self.name} {self.ms:,.1f} ms" + (f" ({len(self.times)} of {runs} runs)" if self.cut_short else "")
+
     def to_json(self):
         return {"name": self.name, "seconds": [round(t, 9) for t in self.times], "error": self.error, "cut_short": self.cut_short}
 
@@ -84,9 +89,7 @@ class Bench:
                 timing.times.append(result.seconds if isinstance(result, Timed) else elapsed)
                 timing.value = result.value if isinstance(result, Timed) else result
         self.measurements.append({"what": what, **parameters, "contenders": [t.to_json() for t in timings.values()]})
-        self.say(f"{what}: " + ", ".join(
-            f"{t.name} " + (f"failed ({t.error})" if t.error else f"{t.ms:,.1f} ms" + (f" ({len(t.times)} of {runs} runs)" if t.cut_short else ""))
-            for t in timings.values()))
+        self.say(f"{what}: " + ", ".join(t.described(runs) for t in timings.values()))
         return timings
 
     def faster(self, line, what, data, ours, peer, at_least=None, note=""):
@@ -163,7 +166,8 @@ def as_text(rows):
     widths = [max(len(line[i]) for line in lines) for i in range(len(HEADINGS))]
     out = []
     for at, line in enumerate(lines):
-        out.append("  ".join(cell.rjust(w) if i in NUMERIC else cell.ljust(w) for i, (cell, w) in enumerate(zip(line, widths))).rstrip())
+        padded = [cell.rjust(w) if i in NUMERIC else cell.ljust(w) for i, (cell, w) in enumerate(zip(line, widths))]
+        out.append("  ".join(padded).rstrip())
         if at == 0:
             out.append("  ".join("-" * w for w in widths))
         elif rows[at - 1]["note"]:

@@ -46,8 +46,8 @@ def summary(results):
     for line, found in results.items():
         judged = [row for row in found["table"] if row["met"] is not None]
         missed = [row for row in judged if not row["met"]]
-        said = "; ".join(f"{row['what']} ({row['data']}{', against ' + row['peer'] if row['peer'] else ''}): {cells(row)[6]}, target {cells(row)[7]}"
-                         for row in missed)
+        said = "; ".join(f"{row['what']} ({row['data']}{', against ' + row['peer'] if row['peer'] else ''}): {cells(row)[6]}, "
+                         f"target {cells(row)[7]}" for row in missed)
         rows.append([line, TITLES[line], f"{len(judged) - len(missed)} of {len(judged)}", said or "–"])
     return table(["line", "what", "targets met", "not met"], rows)
 
@@ -57,8 +57,7 @@ def machine_table(results):
     first = next(iter(results.values()))
     merged = {}
     for found in results.values():
-        options = {k: f"{v:,}" if isinstance(v, int) and not isinstance(v, bool) else str(v) for k, v in found["options"].items()}
-        for key, value in {**found["machine"], **{"runs of each": options["runs"]}}.items():
+        for key, value in {**found["machine"], "runs of each": str(found["options"]["runs"])}.items():
             merged.setdefault(key, [])
             if value not in merged[key]:
                 merged[key].append(value)
@@ -73,7 +72,8 @@ def grid_document(measurements):
         times = {c["name"]: sorted(c["seconds"])[len(c["seconds"]) // 2] * 1000 for c in m["contenders"] if c["seconds"]}
         peers = [times[name] for name in names[1:] if name in times]
         ours = times.get("ours")
-        ratio = [f"{times[names[1]] / ours:.2f}×" if ours and names[1] in times else "–", f"{min(peers) / ours:.2f}×" if ours and peers else "–"]
+        ratio = [f"{times[names[1]] / ours:.2f}×" if ours and names[1] in times else "–",
+                 f"{min(peers) / ours:.2f}×" if ours and peers else "–"]
         rows.append([m["data"], f"{m['n']:,}", str(m["d"]), str(m["k"]), str(m["threads"])]
                     + [f"{times[name]:,.2f}" if name in times else "–" for name in names] + ratio)
     head = ["data", "n", "d", "k", "threads"] + names + ["Lloyd / ours", "fastest peer / ours"]
@@ -112,7 +112,8 @@ def main():
     if pictures:
         parts += ["## Growth"] + pictures
     parts.append("## Results")
-    parts.append("*ratio*: how many times faster ours is than the peer (≥), or how many times its time ours takes (≤), or the number itself.")
+    parts.append("*ratio*: how many times faster ours is than the peer (≥), or how many times its time ours takes (≤), or the "
+                 "number itself.")
     for line, found in results.items():
         heading = TITLES[line] if line == "quality" else f"Line {line}. {TITLES[line]}"
         parts += [f"### {heading}", result_table(found["table"])]

@@ -11,7 +11,7 @@ import lines_core
 import lines_score
 import lines_train
 import machine
-from race import Bench, as_text
+from race import Bench, as_text, first_line
 from server import Session, Tables
 
 LINES = {"1": lines_core.line_1, "2": lines_train.line_2, "3": lines_train.line_3, "4": lines_train.line_4, "5": lines_train.line_5,
@@ -45,7 +45,7 @@ def run_line(bench, tables, line):
         LINES[line](bench, tables)
     except Exception as error:  # a line that cannot go on has failed; the others still run
         traceback.print_exc()
-        bench.failed(line, "the line ended early", "", f"{type(error).__name__}: {error}")
+        bench.holds(line, "the line ran to its end", "", False, first_line(error))
     tables.session.run("CHECKPOINT")
     print("\n" + as_text(bench.table) + "\n", flush=True)
     return {"seconds": time.monotonic() - before, "table": bench.table, "measurements": bench.measurements, "left_out": bench.left_out}
@@ -73,7 +73,7 @@ def main():
     if os.path.exists(path):
         with open(path) as file:
             results = json.load(file)
-    options = {"quick": bench.quick, "grid": bench.grid, "runs": bench.runs, "rows": bench.rows, "large": bench.large, "threads": bench.threads}
+    options = {name: getattr(bench, name) for name in ("quick", "grid", "runs", "rows", "large", "threads")}
     everything = []
     for line in chosen.lines:
         found = run_line(bench, tables, line)
@@ -83,7 +83,8 @@ def main():
             json.dump({name: results[name] for name in LINES if name in results}, file, indent=1)
     print("==== all lines of this run\n\n" + as_text(everything) + "\n")
     judged = [row for row in everything if row["met"] is not None]
-    print(f"{sum(row['met'] for row in judged)} of {len(judged)} targets met" + (" (sizes of --quick say nothing about them)" if bench.quick else ""))
+    print(f"{sum(row['met'] for row in judged)} of {len(judged)} targets met"
+          + (" (sizes of --quick say nothing about them)" if bench.quick else ""))
     return 0
 
 

@@ -9,7 +9,8 @@ import psycopg2
 
 from race import Timed
 
-CUSTOMER_COLUMNS = ["age", "years_employed", "income", "card_debt", "other_debt", "debt_income_ratio", "ln(card_debt)", "ln(other_debt)"]
+CUSTOMER_COLUMNS = ["age", "years_employed", "income", "card_debt", "other_debt", "debt_income_ratio", "ln(card_debt)",
+                    "ln(other_debt)"]
 BINARY_HEADER = b"PGCOPY\n\xff\r\n\0" + bytes(8)
 
 
@@ -167,14 +168,9 @@ class Tables:
         """The rows of a table, in their order. Only the last one asked for is kept."""
         if table not in self.matrices:
             count = self.made[table]
-            self.matrices = {table: parse_doubles(copy_out(self.session.cursor, f"SELECT {', '.join(features(count))} FROM {table}"), count)}
+            data = copy_out(self.session.cursor, f"SELECT {', '.join(features(count))} FROM {table}")
+            self.matrices = {table: parse_doubles(data, count)}
         return self.matrices[table]
-
-    def forget(self, table):
-        """Drops a table that is no longer needed."""
-        if self.made.pop(table, 0) != 0:
-            self.session.run(f"DROP TABLE {table}")
-        self.matrices.pop(table, None)
 
 
 def start_rows(matrix, k, seed=7):
