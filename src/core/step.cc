@@ -13,7 +13,8 @@ namespace {
 constexpr double kStill = 1e-9;
 
 void RequireFinite(bool finite) {
-  if (!finite) throw Error(ErrorCode::kNotFinite, "sums of the rows are out of range", "They are beyond the range of double precision.");
+  if (finite) return;
+  throw Error(ErrorCode::kNotFinite, "sums of the rows are out of range", "They are beyond the range of double precision.");
 }
 
 // Moves one centroid and returns the squared length of its way. `inertia` becomes that about the moved centroid:

@@ -47,7 +47,9 @@ ArrayType* NewState(const CachedModel* model, const struct varlena* value, const
   memcpy(state.at, head, sizeof head);
   CallCore([&] {
     const Model parsed = ReadModelValue(value);
-    if (parsed.centroids.size() != state.segments() * state.dimensions()) throw Error(ErrorCode::kInternal, "two models of one fingerprint");
+    if (parsed.centroids.size() != state.segments() * state.dimensions()) {
+      throw Error(ErrorCode::kInternal, "two models of one fingerprint");
+    }
     std::memcpy(state.Centroids(), parsed.centroids.data(), parsed.centroids.size() * sizeof(double));
   });
   WriteText(text, state.Text());
@@ -184,7 +186,9 @@ std::string TextOf(const EvaluationState& state) {
   std::string text;
   const double* number = state.Text();
   while (text.size() < state.text_bytes()) {
-    if (!(*number >= 0 && *number < 0x1p48)) throw Error(ErrorCode::kInvalidParameter, "invalid model in the state of an aggregate");
+    if (!(*number >= 0 && *number < 0x1p48)) {
+      throw Error(ErrorCode::kInvalidParameter, "invalid model in the state of an aggregate");
+    }
     auto packed = static_cast<std::uint64_t>(*number++);
     for (std::size_t i = 0; i < EvaluationState::kTextBytes && text.size() < state.text_bytes(); ++i, packed >>= 8) {
       text += static_cast<char>(packed & 0xFF);
