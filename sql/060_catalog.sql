@@ -17,11 +17,11 @@ SELECT a.aggfnoid::regprocedure AS aggregate, a.aggtranstype::regtype AS state, 
   FROM pg_aggregate AS a JOIN pg_proc AS p ON p.oid = a.aggfnoid JOIN pg_depend AS d ON d.objid = p.oid AND d.classid = 'pg_proc'::regclass
  WHERE d.deptype = 'e' AND d.refobjid = (SELECT oid FROM pg_extension WHERE extname = 'segmentation') ORDER BY a.aggfnoid::regprocedure::text COLLATE "C";
 
--- Volatility: immutable with a model and an array, stable with a row or jsonb; all parallel safe.
+-- Volatility: immutable with a model and an array, stable with a row or jsonb. All are parallel safe but what reads any view.
 SELECT p.proname, string_agg(format('%s %s', p.proargtypes[1]::regtype, p.provolatile), ', ' ORDER BY p.provolatile, p.proargtypes[1]::regtype::text) AS volatility,
        bool_and(p.proisstrict) AS strict, bool_and(p.proparallel = 's') AS parallel_safe
   FROM pg_proc AS p WHERE p.proname IN ('kmeans_assign', 'kmeans_distance', 'kmeans_ranked', 'kmeans_score', 'kmeans_explain') GROUP BY 1 ORDER BY 1;
-SELECT count(*) AS parallel_unsafe FROM pg_proc AS p JOIN pg_depend AS d ON d.objid = p.oid AND d.classid = 'pg_proc'::regclass
+SELECT p.oid::regprocedure AS parallel_unsafe FROM pg_proc AS p JOIN pg_depend AS d ON d.objid = p.oid AND d.classid = 'pg_proc'::regclass
  WHERE d.deptype = 'e' AND d.refobjid = (SELECT oid FROM pg_extension WHERE extname = 'segmentation') AND p.proparallel <> 's';
 SELECT extversion, extrelocatable FROM pg_extension WHERE extname = 'segmentation';
 SELECT kmeans(ARRAY[1], 1) IS NOT NULL AS library_is_loaded;

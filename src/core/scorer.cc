@@ -1,20 +1,18 @@
 #include "core/scorer.h"
 
+#include <bit>
 #include <cmath>
 #include <cstring>
 #include <limits>
 
 #include "core/elementary.h"
 #include "core/preprocess.h"
+#include "core/scoring_kernels.h"
 
 namespace segmentation {
 namespace {
 
-// Centroids lie in groups of this many, column by column, so that one row meets a group at a time; the distance to each is
-// still the sum over the columns in their order.
-constexpr std::size_t kGroup = 8;
-
-std::size_t Groups(std::size_t segments) { return (segments + kGroup - 1) / kGroup; }
+constexpr std::size_t kGroup = kCentroidGroup;
 
 std::uint32_t Narrow(std::size_t value) {
   if (value > UINT32_MAX) throw Error(ErrorCode::kLimit, "model is too large");
@@ -31,6 +29,13 @@ inline void GroupSquares(const double* point, const double* group, std::size_t d
     }
   }
   std::memcpy(squares, sum, sizeof sum);
+}
+
+bool AllFinite(const double* values, std::size_t count) {
+  constexpr std::uint64_t kExponent = std::uint64_t{0x7FF} << 52;
+  bool bad = false;  // no way out of the loop: rows without a score are few
+  for (std::size_t i = 0; i < count; ++i) bad |= (std::bit_cast<std::uint64_t>(values[i]) & kExponent) == kExponent;
+  return !bad;
 }
 
 double ApplyTransform(Transform transform, double value) {
@@ -60,7 +65,7 @@ class BlockWriter {
 
 std::vector<double> GroupedCentroids(const Model& model) {
   const std::size_t dimensions = model.Dimensions();
-  std::vector<double> grouped(Groups(model.segments.size()) * kGroup * dimensions,
+  std::vector<double> grouped(CentroidGroups(model.segments.size()) * kGroup * dimensions,
                               std::numeric_limits<double>::infinity());
   for (std::size_t s = 0; s < model.segments.size(); ++s) {
     for (std::size_t j = 0; j < dimensions; ++j) {
@@ -213,46 +218,40 @@ bool Scorer::EncodeLevel(const PackedInput& input, const RawValue& value, double
   return unseen != Unseen::kNull;
 }
 
-const double* Scorer::Finish(double* scratch) const {
+const double* Scorer::Finish(const double* columns, double* scratch) const {
   const Header& header = Head();
-  double* point = scratch;
   if (header.identity == 0) {
-    const double* offset = block_ + header.offset_at;
-    const double* scale = block_ + header.scale_at;
-    for (std::size_t j = 0; j < header.columns; ++j) scratch[j] = (scratch[j] - offset[j]) / scale[j];
+    if (!BestScoringKernels().scale(columns, block_ + header.offset_at, block_ + header.scale_at, header.columns, scratch)) {
+      return nullptr;
+    }
+  } else {
+    if (!AllFinite(columns, header.columns)) return nullptr;
+    std::memmove(scratch, columns, header.columns * sizeof(double));
   }
+  if (header.axes_at == 0 && header.cosine == 0) return scratch;
+  double* point = scratch + header.columns;
   if (header.axes_at != 0) {
     const double* center = block_ + header.center_at;
     const double* axis = block_ + header.axes_at;
-    point = scratch + header.columns;
     for (std::size_t q = 0; q < header.dimensions; ++q, axis += header.columns) {
       double sum = 0;
       for (std::size_t j = 0; j < header.columns; ++j) sum += axis[j] * (scratch[j] - center[j]);
       point[q] = sum;
     }
+  } else {
+    std::memcpy(point, scratch, header.columns * sizeof(double));
   }
-  if (header.cosine != 0) {
-    if (point == scratch) {
-      point = scratch + header.columns;
-      std::memcpy(point, scratch, header.columns * sizeof(double));
-    }
-    if (!NormalizeDirection(point, header.dimensions)) return nullptr;
-  }
-  double check = 0;  // NaN or infinite as soon as one coordinate is
-  for (std::size_t j = 0; j < header.dimensions; ++j) check += point[j] * 0;
-  return check == 0 ? point : nullptr;
+  if (header.cosine != 0 && !NormalizeDirection(point, header.dimensions)) return nullptr;
+  return AllFinite(point, header.dimensions) ? point : nullptr;
 }
 
 const double* Scorer::ToModelSpace(const double* values, double* scratch) const {
   const Header& header = Head();
-  if (header.plain != 0) {
-    std::memcpy(scratch, values, header.columns * sizeof(double));
-  } else {
-    for (std::size_t i = 0; i < header.inputs; ++i) {
-      if (!EncodeNumber(InputAt(i), values[i], scratch + i)) return nullptr;
-    }
+  if (header.plain != 0) return Finish(values, scratch);
+  for (std::size_t i = 0; i < header.inputs; ++i) {
+    if (!EncodeNumber(InputAt(i), values[i], scratch + i)) return nullptr;
   }
-  return Finish(scratch);
+  return Finish(scratch, scratch);
 }
 
 const double* Scorer::ToModelSpace(const RawValue* values, double* scratch) const {
@@ -268,50 +267,26 @@ const double* Scorer::ToModelSpace(const RawValue* values, double* scratch) cons
       ++column;
     }
   }
-  return Finish(scratch);
+  return Finish(scratch, scratch);
 }
 
 Neighbor Scorer::Nearest(const double* point) const {
   const Header& header = Head();
-  const double* group = block_ + header.centroid_at;
-  double best = std::numeric_limits<double>::infinity();
-  std::size_t best_index = 0;
-  for (std::size_t first = 0; first < header.segments; first += kGroup, group += kGroup * header.dimensions) {
-    double squares[kGroup];
-    GroupSquares(point, group, header.dimensions, squares);
-    for (std::size_t c = 0; c < kGroup; ++c) {
-      const bool closer = squares[c] < best;
-      best = closer ? squares[c] : best;
-      best_index = closer ? first + c : best_index;
-    }
-  }
-  return {id(best_index), static_cast<std::uint32_t>(best_index), best};
+  const NearCentroid nearest = BestScoringKernels().nearest(point, block_ + header.centroid_at, header.dimensions,
+                                                            CentroidGroups(header.segments));
+  return {id(nearest.index), nearest.index, nearest.square};
 }
 
 void Scorer::NearestTwo(const double* point, Neighbor* first, Neighbor* second) const {
   const Header& header = Head();
-  first->square = second->square = std::numeric_limits<double>::infinity();
-  first->index = 0;
-  second->index = 0;
-  const double* group = block_ + header.centroid_at;
-  for (std::size_t at = 0; at < header.segments; at += kGroup, group += kGroup * header.dimensions) {
-    double squares[kGroup];
-    GroupSquares(point, group, header.dimensions, squares);
-    for (std::size_t c = 0; c < kGroup; ++c) {
-      if (squares[c] < first->square) {
-        *second = *first;
-        first->square = squares[c];
-        first->index = static_cast<std::uint32_t>(at + c);
-      } else if (squares[c] < second->square) {
-        second->square = squares[c];
-        second->index = static_cast<std::uint32_t>(at + c);
-      }
-    }
-  }
+  NearCentroid own;
+  NearCentroid other;
+  BestScoringKernels().nearest_two(point, block_ + header.centroid_at, header.dimensions, CentroidGroups(header.segments), &own,
+                                   &other);
   // Where no other distance is finite, any other segment.
-  if (std::isinf(second->square)) second->index = first->index == 0 && header.segments > 1 ? 1 : 0;
-  first->segment = id(first->index);
-  second->segment = id(second->index);
+  if (std::isinf(other.square)) other.index = own.index == 0 && header.segments > 1 ? 1 : 0;
+  *first = {id(own.index), own.index, own.square};
+  *second = {id(other.index), other.index, other.square};
 }
 
 void Scorer::SquaredDistances(const double* point, double* squares) const {

@@ -112,7 +112,8 @@ class Scorer {
   }
   bool EncodeNumber(const PackedInput& input, double value, double* column) const;
   bool EncodeLevel(const PackedInput& input, const RawValue& value, double* columns) const;
-  const double* Finish(double* scratch) const;
+  // From encoded columns, which may lie in scratch, to the point.
+  const double* Finish(const double* columns, double* scratch) const;
 
   const double* block_;
 };

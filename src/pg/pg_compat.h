@@ -9,6 +9,15 @@
 
 namespace segmentation {
 
+// Whether a variable reads a row as it is, and not OLD or NEW in RETURNING (from 18 on), which may be NULL as a whole.
+inline bool ReadsCurrentRow([[maybe_unused]] const Var* variable) {
+#if PG_VERSION_NUM >= 180000
+  return variable->varreturningtype == VAR_RETURNING_DEFAULT;
+#else
+  return true;
+#endif
+}
+
 // Base64 of bytes; the result's length, or -1. The server's functions take unsigned bytes from 18 on.
 inline int EncodeBase64(const char* from, int length, char* to, int room) {
 #if PG_VERSION_NUM >= 180000

@@ -12,19 +12,27 @@ constexpr std::size_t kMaxBytes = std::size_t{64} << 20;
 struct ModelCache {
   MemoryContext context;  // the call site's
   std::uint64_t clock;
+  bool constant;  // the model is a literal: after the first row there is nothing to recognise
   int count;
   std::size_t bytes;
   CachedModel* last;
   CachedModel* models[kMaxModels];
 };
 
-ModelCache* CacheOf(FunctionCallInfo fcinfo) {
-  auto* cache = static_cast<ModelCache*>(fcinfo->flinfo->fn_extra);
-  if (cache == nullptr) {
-    cache = static_cast<ModelCache*>(MemoryContextAllocZero(fcinfo->flinfo->fn_mcxt, sizeof(ModelCache)));
-    cache->context = fcinfo->flinfo->fn_mcxt;
-    fcinfo->flinfo->fn_extra = cache;
-  }
+// Whether the call site names the value itself. A parameter will not do, though it is stable within an execution: PL/pgSQL
+// keeps a call site, and with it this cache, from one execution to the next.
+bool IsLiteral(FunctionCallInfo fcinfo, int argument) {
+  Node* call = fcinfo->flinfo->fn_expr;
+  if (call == nullptr || !IsA(call, FuncExpr)) return false;
+  List* arguments = reinterpret_cast<FuncExpr*>(call)->args;
+  return argument < list_length(arguments) && IsA(list_nth(arguments, argument), Const);
+}
+
+ModelCache* NewCache(FunctionCallInfo fcinfo, int argument) {
+  auto* cache = static_cast<ModelCache*>(MemoryContextAllocZero(fcinfo->flinfo->fn_mcxt, sizeof(ModelCache)));
+  cache->context = fcinfo->flinfo->fn_mcxt;
+  cache->constant = IsLiteral(fcinfo, argument);
+  fcinfo->flinfo->fn_extra = cache;
   return cache;
 }
 
@@ -107,7 +115,9 @@ void Keep(ModelCache* cache, CachedModel* model) {
 }  // namespace
 
 CachedModel* CachedModelOf(FunctionCallInfo fcinfo, int argument) {
-  ModelCache* cache = CacheOf(fcinfo);
+  auto* cache = static_cast<ModelCache*>(fcinfo->flinfo->fn_extra);
+  if (unlikely(cache == nullptr)) cache = NewCache(fcinfo, argument);
+  if (likely(cache->constant && cache->last != nullptr)) return cache->last;
   auto* value = reinterpret_cast<struct varlena*>(PG_GETARG_POINTER(argument));
   char key[sizeof(CachedModel::key)];
   const std::size_t bytes = MakeKey(value, key);

@@ -28,8 +28,9 @@ struct CachedModel {
   Scorer scorer() const { return Scorer(block); }
 };
 
-// The model of argument `argument`. Models are recognised by fingerprint and size, or by their toast pointer within one
-// statement; several are kept, so that a query that joins several models parses each once.
+// The model of argument `argument`, which is the same argument at every call of a call site. A literal is read once. Others are
+// recognised by fingerprint and size, or by their toast pointer within one statement; several are kept, so that a query that
+// joins several models parses each once.
 CachedModel* CachedModelOf(FunctionCallInfo fcinfo, int argument);
 
 }  // namespace segmentation

@@ -1,0 +1,57 @@
+-- Passes of kmeans_step over a table, as a call. STABLE: all passes see the same rows. No SET search_path, under which functions
+-- of a source view might not find what they look for: names are qualified instead.
+
+CREATE FUNCTION segmentation.refine(model @extschema@.kmeans_model, source regclass, features text[], passes integer DEFAULT 1)
+    RETURNS @extschema@.kmeans_model LANGUAGE plpgsql STABLE
+AS $$
+DECLARE
+    feature text;
+    step text;
+    moved @extschema@.kmeans_model;
+    about record;
+    shift double precision;
+BEGIN
+    IF model IS NULL THEN
+        RAISE EXCEPTION USING ERRCODE = '22004', MESSAGE = 'model must not be null';
+    ELSIF source IS NULL THEN
+        RAISE EXCEPTION USING ERRCODE = '22004', MESSAGE = 'source must not be null';
+    ELSIF coalesce(pg_catalog.cardinality(features), 0) = 0 THEN
+        RAISE EXCEPTION USING ERRCODE = '22023', MESSAGE = 'features must not be empty',
+            HINT = 'Name the columns of the source in the order of the model''s inputs, for example ARRAY[''age'', ''income''].';
+    ELSIF passes IS NULL OR passes < 1 THEN
+        RAISE EXCEPTION USING ERRCODE = '22023', MESSAGE = 'number of passes must be positive',
+            DETAIL = pg_catalog.format('It is %s.', coalesce(passes::text, 'NULL'));
+    END IF;
+    FOREACH feature IN ARRAY features LOOP
+        IF feature IS NULL THEN
+            RAISE EXCEPTION USING ERRCODE = '22004', MESSAGE = 'features must not contain null values';
+        ELSIF NOT EXISTS (SELECT FROM pg_catalog.pg_attribute AS a
+                           WHERE a.attrelid = source AND a.attname = feature AND a.attnum > 0 AND NOT a.attisdropped) THEN
+            RAISE EXCEPTION USING ERRCODE = '42703', MESSAGE = pg_catalog.format('column "%s" of relation %s does not exist', feature, source);
+        END IF;
+    END LOOP;
+    step := pg_catalog.format('SELECT @extschema@.kmeans_step($1, ARRAY[%s]) FROM %s AS source',
+        (SELECT pg_catalog.string_agg(pg_catalog.format('source.%I::pg_catalog.float8', f), ', ' ORDER BY i)
+           FROM pg_catalog.unnest(features) WITH ORDINALITY AS u(f, i)), source);
+
+    FOR pass IN 1..passes LOOP
+        EXECUTE step INTO moved USING model;
+        IF moved IS NULL THEN
+            RAISE NOTICE 'no row of % has a score: the model stays as it is', source;
+            RETURN model;
+        END IF;
+        SELECT i.rows, i.weight, i.inertia INTO about FROM @extschema@.kmeans_info(moved) AS i;
+        -- The farthest way of a centroid. Rotating back to the columns keeps lengths.
+        SELECT pg_catalog.sqrt(pg_catalog.max(square)) INTO shift
+          FROM (SELECT pg_catalog.sum((old.scaled - new.scaled) * (old.scaled - new.scaled)) AS square
+                  FROM @extschema@.kmeans_centroids(model) WITH ORDINALITY AS old(segment, feature, centroid, scaled, line)
+                  JOIN @extschema@.kmeans_centroids(moved) WITH ORDINALITY AS new(segment, feature, centroid, scaled, line)
+                       ON new.line = old.line GROUP BY old.segment) AS ways;
+        RAISE NOTICE 'pass % of %: % rows, inertia %, largest shift %', pass, passes, about.rows, about.inertia, shift;
+        model := moved;
+        -- As kmeans_step has it: less than a billionth of the typical distance is rounding.
+        EXIT WHEN shift * shift * about.weight <= 1e-18 * about.inertia;
+    END LOOP;
+    RETURN model;
+END $$;
+COMMENT ON FUNCTION segmentation.refine(@extschema@.kmeans_model, regclass, text[], integer) IS 'Improves a model by passes of k-means over all rows of a table or view, in constant memory, and returns it; features are its columns in the order of the model''s inputs. Stops early when the model no longer moves.';
