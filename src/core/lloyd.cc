@@ -4,12 +4,15 @@
 #include <cmath>
 #include <cstring>
 #include <limits>
-#include <optional>
 
 #include "core/cluster_totals.h"
 #include "core/distance_tile.h"
 #include "core/empty_cluster.h"
 #include "core/preprocess.h"
+
+#if defined(__x86_64__)
+#include <emmintrin.h>
+#endif
 
 namespace segmentation {
 namespace {
@@ -84,6 +87,11 @@ class Assignment {
   }
 
  private:
+  struct Change {
+    std::size_t row;
+    Label from;
+    Label to;
+  };
   struct Worker {
     Worker(ClusterTotals* totals, const Points& points, bool gathers)
         : changes(totals),
@@ -92,6 +100,8 @@ class Assignment {
           failed(gathers ? kBlockRows + 1 : 0) {}
     ClusterTotals::Changes changes;
     std::size_t changed = 0;
+    Change queue[kTileRows];
+    std::size_t queued = 0;
     std::vector<double> tile;
     std::vector<float> gathered;
     std::vector<std::uint32_t> failed;  // rows of a block whose slack is used up, relative to its first
@@ -127,6 +137,7 @@ class Assignment {
     } else {
       for (std::size_t tile = first; tile < end; ++tile) AssignTile(tile, centroids, worker, interrupt);
     }
+    TakeQueued(worker);
   }
 
   // In double precision.
@@ -182,23 +193,54 @@ class Assignment {
 
   void TakeLabelsOf(std::size_t tile, const Label* labels, Worker* worker) {
     Label* current = labels_.data() + tile * kTileRows;
-    if (!first_ && std::memcmp(current, labels, sizeof(Label) * kTileRows) == 0) return;
-    for (std::size_t r = 0; r < points_.RowsIn(tile); ++r) {
-      if (first_ || labels[r] != current[r]) TakeLabel(tile * kTileRows + r, labels[r], worker);
+    std::uint64_t changed = first_ ? ~std::uint64_t{0} : DifferentLabels(labels, current);
+    TakeQueued(worker);
+    if (changed == 0) return;
+    if (points_.RowsIn(tile) < kTileRows) changed &= (std::uint64_t{1} << points_.RowsIn(tile)) - 1;
+    for (; changed != 0; changed &= changed - 1) {
+      const auto r = static_cast<std::size_t>(__builtin_ctzll(changed));
+      Queue(tile * kTileRows + r, current[r], labels[r], worker);
     }
-    for (std::size_t r = points_.RowsIn(tile); r < kTileRows; ++r) current[r] = labels[r];
+    std::memcpy(current, labels, sizeof(Label) * kTileRows);
   }
 
-  void TakeLabel(std::size_t row, Label label, Worker* worker) {
-    points_.CopyRow(row, worker->changes.row());
-    const double weight = points_.Weight(row);
-    if (first_) {
-      worker->changes.Enter(label, weight);
-    } else {
-      worker->changes.Move(labels_[row], label, weight);
+  // Bit r is set where the labels of row r differ.
+  static std::uint64_t DifferentLabels(const Label* a, const Label* b) {
+    std::uint64_t bits = 0;
+    for (std::size_t r = 0; r < kTileRows; r += 16) {
+#if defined(__x86_64__)
+      const auto equal = [&](std::size_t at) {
+        return _mm_cmpeq_epi16(_mm_loadu_si128(reinterpret_cast<const __m128i*>(a + at)),
+                               _mm_loadu_si128(reinterpret_cast<const __m128i*>(b + at)));
+      };
+      const auto same = static_cast<std::uint16_t>(_mm_movemask_epi8(_mm_packs_epi16(equal(r), equal(r + 8))));
+      bits |= std::uint64_t{static_cast<std::uint16_t>(~same)} << r;
+#else
+      for (std::size_t i = r; i < r + 16; ++i) bits |= std::uint64_t{a[i] != b[i]} << i;
+#endif
     }
-    labels_[row] = label;
-    ++worker->changed;
+    return bits;
+  }
+
+  // A row goes from one cluster to another. Reading it is put off until it has come near from memory.
+  void Queue(std::size_t row, Label from, Label to, Worker* worker) {
+    points_.Prefetch(row);
+    worker->queue[worker->queued++] = {row, from, to};
+  }
+
+  void TakeQueued(Worker* worker) {
+    for (std::size_t i = 0; i < worker->queued; ++i) {
+      const Change& change = worker->queue[i];
+      points_.CopyRow(change.row, worker->changes.row());
+      const double weight = points_.Weight(change.row);
+      if (first_) {
+        worker->changes.Enter(change.to, weight);
+      } else {
+        worker->changes.Move(change.from, change.to, weight);
+      }
+    }
+    worker->changed += worker->queued;
+    worker->queued = 0;
   }
 
   // Takes from every row's slack what the centroids have moved, and lists the rows that have none left. False when they are so
@@ -242,11 +284,14 @@ class Assignment {
       float slack[kTileRows];
       const std::uint64_t unproven = kernel_(worker->gathered.data(), dimensions, filter_centroids_.values.data(), totals_.k(), bounds,
                                              labels, slack);
+      TakeQueued(worker);
       for (std::size_t i = 0; i < count; ++i) {
         const std::size_t row = first_tile * kTileRows + failed[at + i];
         slack_[row] = slack[i];
         if ((unproven >> i & 1) != 0) labels[i] = NearestOf(row, centroids, worker);
-        if (labels[i] != labels_[row]) TakeLabel(row, labels[i], worker);
+        if (labels[i] == labels_[row]) continue;
+        Queue(row, labels_[row], labels[i], worker);
+        labels_[row] = labels[i];
       }
     }
   }

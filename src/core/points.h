@@ -54,6 +54,10 @@ class Points {
     if (!scaled_) return;
     for (std::size_t j = 0; j < dimensions_; ++j) to[j] = (to[j] - offset_[j]) / scale_[j];
   }
+  // Says that a row will be read soon.
+  void Prefetch(std::size_t row) const {
+    if (in_place()) __builtin_prefetch(RawRow(row));
+  }
   double Weight(std::size_t row) const {
     if (!in_place()) return tiles_.Weight(row);
     if (!weighted_) return 1;

@@ -140,7 +140,7 @@ std::vector<const char*> SampleRows(const RowSet& set, std::size_t size, ThreadT
   constexpr std::size_t kBuckets = std::size_t{1} << kBucketBits;
   const std::size_t row_bytes = set.RowBytes();
   size = std::min<std::size_t>(size, set.rows);
-  std::vector<std::uint64_t> hashes(set.rows);
+  std::vector<std::uint64_t, CacheLineAllocator<std::uint64_t>> hashes(set.rows);
   std::vector<std::vector<std::uint64_t>> counts(team.size(), std::vector<std::uint64_t>(kBuckets, 0));
   // Pieces of blocks, for the team.
   struct Piece {

@@ -15,16 +15,20 @@ constexpr std::size_t kTileRows = 64;
 constexpr std::size_t kBlockTiles = 64;
 constexpr std::size_t kBlockRows = kTileRows * kBlockTiles;
 
+// Memory for arrays that are read from one end to the other: on cache lines, and large arrays on huge pages where the system has
+// them (a page fault costs as much as reading some kilobytes).
+void* AllocateForStreaming(std::size_t bytes);
+void FreeFromStreaming(void* memory) noexcept;
+
 template <typename T>
 struct CacheLineAllocator {
   using value_type = T;
-  static constexpr std::align_val_t kAlignment{64};
   CacheLineAllocator() = default;
   template <typename U>
   explicit CacheLineAllocator(const CacheLineAllocator<U>&) {}
   T* allocate(std::size_t count) {
     if (count > SIZE_MAX / sizeof(T)) throw std::bad_array_new_length();
-    return static_cast<T*>(::operator new(count * sizeof(T), kAlignment));
+    return static_cast<T*>(AllocateForStreaming(count * sizeof(T)));
   }
   // Values are left as they are found, so that a large array costs nothing until it is filled.
   template <typename U>
@@ -35,7 +39,7 @@ struct CacheLineAllocator {
   void construct(U* at, Args&&... args) {
     ::new (static_cast<void*>(at)) U(static_cast<Args&&>(args)...);
   }
-  void deallocate(T* pointer, std::size_t) noexcept { ::operator delete(pointer, kAlignment); }
+  void deallocate(T* pointer, std::size_t) noexcept { FreeFromStreaming(pointer); }
   friend bool operator==(const CacheLineAllocator&, const CacheLineAllocator&) { return true; }
 };
 using AlignedDoubles = std::vector<double, CacheLineAllocator<double>>;
