@@ -130,4 +130,47 @@ CompressedRows Compress(const RowSet& set, std::size_t most, const std::vector<d
   return splitter.WriteCells();
 }
 
+namespace {
+
+// Moves the first rows of a set, at most `count`, to another.
+void MoveRows(RowSet* from, std::uint64_t count, RowSet* to) {
+  std::size_t whole = 0;
+  for (; whole < from->blocks.size() && from->blocks[whole].rows <= count - to->rows; ++whole) {
+    to->blocks.push_back(from->blocks[whole]);
+    to->rows += from->blocks[whole].rows;
+  }
+  if (whole < from->blocks.size() && to->rows < count) {
+    RowBlock& block = from->blocks[whole];
+    const std::uint64_t part = count - to->rows;
+    to->blocks.push_back({block.data, part});
+    to->rows += part;
+    block.data += part * from->RowBytes();
+    block.rows -= part;
+  }
+  from->blocks.erase(from->blocks.begin(), from->blocks.begin() + static_cast<std::ptrdiff_t>(whole));
+  from->rows -= to->rows;
+}
+
+}  // namespace
+
+CompressedRows CompressInSlices(RowSet set, std::size_t most, std::uint64_t slice, bool by_spread, const Interrupt& interrupt) {
+  const std::uint64_t slices = std::max<std::uint64_t>(1, (set.rows + slice - 1) / slice);
+  const std::uint64_t rows = (set.rows + slices - 1) / slices;  // of equal size
+  CompressedRows result;
+  for (std::uint64_t i = 0; i < slices; ++i) {
+    RowSet part = set;
+    part.blocks.clear();
+    part.rows = 0;
+    MoveRows(&set, rows, &part);
+    if (i > 0) {
+      part.cells = reinterpret_cast<const char*>(result.values.data());
+      part.cell_count = result.cells;
+      part.cell_rows = result.rows;
+    }
+    const std::vector<double> scale = by_spread ? SpreadOfColumns(part, interrupt) : std::vector<double>(set.dimensions, 1.0);
+    result = Compress(part, most, scale, interrupt);
+  }
+  return result;
+}
+
 }  // namespace segmentation

@@ -37,4 +37,8 @@ std::vector<double> SpreadOfColumns(const RowSet& set, const Interrupt& interrup
 // 4 * most * (1 + d) doubles. Throws kNotFinite where a sum of squares is beyond the range of a double.
 CompressedRows Compress(const RowSet& set, std::size_t most, const std::vector<double>& scale, const Interrupt& interrupt);
 
+// The same for at most `slice` rows at a time, cells and the next rows together, to bound the memory. by_spread: the scale is
+// SpreadOfColumns of what is compressed; otherwise 1.
+CompressedRows CompressInSlices(RowSet set, std::size_t most, std::uint64_t slice, bool by_spread, const Interrupt& interrupt);
+
 }  // namespace segmentation

@@ -37,7 +37,7 @@ CREATE FUNCTION kmeans_sketch_final(kmeans_sketch) RETURNS kmeans_sketch
 CREATE AGGREGATE kmeans_sketch(features double precision[], capacity integer) (
     SFUNC = kmeans_sketch_accum, STYPE = kmeans_sketch, SSPACE = 8192, FINALFUNC = kmeans_sketch_final, COMBINEFUNC = kmeans_combine, PARALLEL = SAFE
 );
-COMMENT ON AGGREGATE kmeans_sketch(double precision[], integer) IS 'Summarizes the rows for a later training: it holds capacity rows, exactly; more are an error.';
+COMMENT ON AGGREGATE kmeans_sketch(double precision[], integer) IS 'Summarizes the rows for a later training: up to capacity rows exactly, more as weighted cells (at least 4096).';
 CREATE AGGREGATE kmeans_sketch(features double precision[], capacity integer, weight double precision) (
     SFUNC = kmeans_sketch_accum, STYPE = kmeans_sketch, SSPACE = 8192, FINALFUNC = kmeans_sketch_final, COMBINEFUNC = kmeans_combine, PARALLEL = SAFE
 );
@@ -45,7 +45,7 @@ COMMENT ON AGGREGATE kmeans_sketch(double precision[], integer, double precision
 CREATE AGGREGATE kmeans_merge(sketch kmeans_sketch) (
     SFUNC = kmeans_merge_accum, STYPE = kmeans_sketch, SSPACE = 8192, FINALFUNC = kmeans_sketch_final, COMBINEFUNC = kmeans_merge_accum, PARALLEL = SAFE
 );
-COMMENT ON AGGREGATE kmeans_merge(kmeans_sketch) IS 'Merges sketches into one of all their rows; the largest capacity counts, and more rows than that are an error.';
+COMMENT ON AGGREGATE kmeans_merge(kmeans_sketch) IS 'Merges sketches into one of all their rows; the largest capacity counts, and more rows than that become weighted cells.';
 
 CREATE FUNCTION kmeans_fit(sketch kmeans_sketch, k integer, options jsonb DEFAULT '{}') RETURNS kmeans_model
     AS 'MODULE_PATHNAME', 'segmentation_kmeans_fit' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 1000;
