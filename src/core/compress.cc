@@ -82,19 +82,24 @@ void Splitter::WriteCell(const Part& part, double* to) {
   }
 }
 
-// The cells of all parts below; returns where the next goes.
+// The cells of a part and of all below; returns where the next goes. Trees can be deep: no recursion.
 double* Splitter::WriteBelow(std::size_t index, bool visited, double* to) {
-  const Part part = parts_[index];
-  if (!visited && FitsCache(part.rows)) {
-    Visit(part.rows, [&] { to = WriteBelow(index, true, to); });
-    return to;
+  std::vector<std::size_t> open = {index};
+  while (!open.empty()) {
+    const std::size_t next = open.back();
+    const Part part = parts_[next];
+    open.pop_back();
+    if (!visited && FitsCache(part.rows)) {
+      Visit(part.rows, [&] { to = WriteBelow(next, true, to); });
+    } else if (part.chosen) {
+      open.push_back(part.children + 1);
+      open.push_back(part.children);
+    } else {
+      WriteCell(part, to);
+      to += 1 + 2 * dimensions_;
+    }
   }
-  if (part.chosen) {
-    to = WriteBelow(part.children, visited, to);
-    return WriteBelow(part.children + 1, visited, to);
-  }
-  WriteCell(part, to);
-  return to + 1 + 2 * dimensions_;
+  return to;
 }
 
 CompressedRows Splitter::WriteCells() {

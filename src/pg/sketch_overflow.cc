@@ -79,6 +79,8 @@ void CompressState(SketchState* state) {
   std::uint64_t cells = 0;
   char* section = MakeCells(state, RequireCells(state), &cells);
   if (state->cells != nullptr) pfree(state->cells);
+  if (state->given.section != nullptr) pfree(state->given.section);
+  state->given = {};
   state->cells = section;
   state->shape.cells = cells;
   state->shape.cell_rows += state->shape.rows;

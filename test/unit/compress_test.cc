@@ -268,6 +268,20 @@ TEST(Compress, OddRowsAreCompressed) {
   EXPECT_EQ(Compress(RowSet{}, 5, {}, {}).cells, 0u);
 }
 
+// Each split takes one row off: a tree as deep as there are rows.
+TEST(Compress, DeepTreesAreNoStack) {
+  Matrix rows;
+  for (int j = 0; j < 8; ++j) {
+    for (int i = -300; i < 300; ++i) {
+      rows.emplace_back(8, 0.0);
+      rows.back()[static_cast<std::size_t>(j)] = std::ldexp(1.0, i);
+    }
+  }
+  const CompressedRows cells = Compress(test::OwnedRows(rows).set(), 4800, Ones(8), {});
+  EXPECT_GT(cells.cells, 1000u);
+  ExpectSameTotals(CellsOf(cells, 8), AsCells(rows, {}), "deep");
+}
+
 TEST(Compress, TooLargeNumbersAreAnError) {
   test::ExpectError(ErrorCode::kNotFinite, [] { Compress(test::OwnedRows(Matrix{{1e200}, {-1e200}}).set(), 2, Ones(1), {}); });
   test::ExpectError(ErrorCode::kNotFinite, [] { Compress(test::OwnedRows(Matrix{{1}, {2}}, {1e308, 1e308}).set(), 2, Ones(1), {}); });
