@@ -69,7 +69,8 @@ WeightUse CheckWeight(const RowRules& rules, double weight, bool is_null) {
 
 ArrayType* ReadArray(Datum value, ArrayRoom* room) {
   auto* pointer = reinterpret_cast<struct varlena*>(DatumGetPointer(value));
-  if (!VARATT_IS_SHORT(pointer)) return DatumGetArrayTypeP(value);
+  // A pointer to an array elsewhere is "short" too, by the header's bits.
+  if (VARATT_IS_EXTERNAL(pointer) || !VARATT_IS_SHORT(pointer)) return DatumGetArrayTypeP(value);
   const std::size_t bytes = VARSIZE_SHORT(pointer) - VARHDRSZ_SHORT;
   static_assert(sizeof room->bytes >= VARHDRSZ + 127);
   std::memcpy(room->bytes + VARHDRSZ, VARDATA_SHORT(pointer), bytes);
