@@ -40,7 +40,6 @@ Datum SameState(FunctionCallInfo fcinfo) {
 // The arguments that make a row.
 struct RowArguments {
   ArrayRoom room;
-  ArrayType* array;
   FeatureArray features;
   double weight_value;
   const double* weight;  // nullptr where rows have none
@@ -48,8 +47,7 @@ struct RowArguments {
 };
 
 void ReadRow(FunctionCallInfo fcinfo, int weight_argument, RowArguments* row) {
-  row->array = ReadArray(PG_GETARG_DATUM(1), &row->room);
-  row->features = ReadFeatures(row->array);
+  row->features = ReadFeatures(ReadArray(PG_GETARG_DATUM(1), &row->room));
   row->weight = nullptr;
   row->weight_is_null = false;
   if (PG_NARGS() <= weight_argument) return;
@@ -196,7 +194,7 @@ SEGMENTATION_FUNCTION(kmeans_accum) {
     SketchState* state = NewSketchState(context);
     state->compresses = true;
     SetFitText(state, request->k, request->text());
-    AppendRow(state, row.array, row.weight, row.weight_is_null);
+    AppendFeatures(state, row.features, row.weight, row.weight_is_null);
     return StateResult(fcinfo, state);
   }
   FlatState flat;
@@ -212,7 +210,7 @@ SEGMENTATION_FUNCTION(kmeans_accum) {
   }
   RequireSameFit(state->k, {state->options, state->options_bytes}, *request);
   ReadRow(fcinfo, 4, &row);
-  AppendRow(state, row.array, row.weight, row.weight_is_null);
+  AppendFeatures(state, row.features, row.weight, row.weight_is_null);
   return StateResult(fcinfo, state);
 }
 
@@ -271,7 +269,7 @@ SEGMENTATION_FUNCTION(kmeans_sketch_accum) {
     RequireSameCapacity(state->shape.capacity, capacity);
     ReadRow(fcinfo, 3, &row);
   }
-  AppendRow(state, row.array, row.weight, row.weight_is_null);
+  AppendFeatures(state, row.features, row.weight, row.weight_is_null);
   return StateResult(fcinfo, state);
 }
 

@@ -271,8 +271,7 @@ void RequireSameFit(SketchState* state, std::int32_t k, struct varlena* options)
   state->options_value = CopyValue(state->header.eoh_context, options);
 }
 
-void AppendRow(SketchState* state, ArrayType* array, const double* weight, bool weight_is_null) {
-  const FeatureArray features = ReadFeatures(array);
+void AppendFeatures(SketchState* state, const FeatureArray& features, const double* weight, bool weight_is_null) {
   if (unlikely(state->shape.dimensions == 0)) {
     state->shape.weighted = weight != nullptr;
     SetDimensions(state, static_cast<std::size_t>(features.length));

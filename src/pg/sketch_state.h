@@ -72,7 +72,10 @@ void RequireSameFit(SketchState* state, std::int32_t k, struct varlena* options)
 
 // Appends one row, or counts it as skipped. Raises 22004 and 22003 for NULL and not finite elements (unless skipped), 22000 for
 // another number of features, 54000 when the row does not fit. weight: nullptr where rows have none; 0 leaves the row out.
-void AppendRow(SketchState* state, ArrayType* features, const double* weight, bool weight_is_null);
+void AppendFeatures(SketchState* state, const FeatureArray& features, const double* weight, bool weight_is_null);
+inline void AppendRow(SketchState* state, ArrayType* features, const double* weight, bool weight_is_null) {
+  AppendFeatures(state, ReadFeatures(features), weight, weight_is_null);
+}
 
 // Appends a flat sketch, or what another state gives away; that one stays as it is. The result is the same, bit for bit.
 void AppendView(SketchState* state, const SketchView& view);
