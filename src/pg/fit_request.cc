@@ -20,7 +20,8 @@ FitRequest* KeepRequest(FunctionCallInfo fcinfo, std::int32_t k, struct varlena*
     text = ToUtf8(JsonbToCString(nullptr, &json->root, static_cast<int>(VARSIZE(json))));
   }
   const std::size_t value_bytes = options == nullptr ? 0 : VARSIZE(options);
-  auto* block = static_cast<char*>(MemoryContextAlloc(fcinfo->flinfo->fn_mcxt, sizeof(FitRequest) + MAXALIGN(value_bytes) + text.size() + 1));
+  const std::size_t bytes = sizeof(FitRequest) + MAXALIGN(value_bytes) + text.size() + 1;
+  auto* block = static_cast<char*>(MemoryContextAlloc(fcinfo->flinfo->fn_mcxt, bytes));
   auto* request = reinterpret_cast<FitRequest*>(block);
   *request = {};
   request->k = k;
