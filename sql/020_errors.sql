@@ -73,9 +73,9 @@ SELECT * FROM attempt($$SELECT encode('12345', 'base64')::kmeans_sketch$$);
 
 \echo == limits (54000)
 SET segmentation.train_memory = '1MB';
-SELECT * FROM attempt('SELECT kmeans(ARRAY[i, i], 2) FROM generate_series(1, 100000) AS i');
+SELECT * FROM attempt('SELECT kmeans(array_fill(i::float8, ARRAY[16384]), 2) FROM generate_series(1, 10) AS i');
+SELECT * FROM attempt('SELECT kmeans_label(ARRAY[i, i], 2) OVER () FROM generate_series(1, 100000) AS i LIMIT 1');
 RESET segmentation.train_memory;
-SELECT * FROM attempt('SELECT kmeans_sketch(ARRAY[i, i], 10) FROM generate_series(1, 11) AS i');
 
 \echo == rows and jsonb (42703, 42804)
 SELECT * FROM attempt('SELECT kmeans_assign(m, t) FROM model, (SELECT 1 AS a, 2 AS c) AS t');

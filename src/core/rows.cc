@@ -117,6 +117,9 @@ RowSet RowsOf(const SketchView& view) {
   set.rows = view.header.rows;
   set.skipped = view.header.skipped;
   if (set.rows > 0) set.blocks.push_back({view.rows, set.rows});
+  set.cells = view.cells;
+  set.cell_count = view.header.cells;
+  set.cell_rows = view.header.cell_rows;
   return set;
 }
 

@@ -1,7 +1,12 @@
 // The aggregates that take rows in: kmeans, kmeans_sketch, kmeans_merge, and kmeans_fit, which trains from a sketch.
 //
-// Their state is a kmeans_sketch, appended to in place. Transition and combine functions refuse to be called outside an
-// aggregate, look at nothing but their arguments, and never keep or change a second state.
+// Their state is a kmeans_sketch, appended to in place: a small one flat (flat_state.h), a larger one as an expanded object.
+// Transition and combine functions refuse to be called outside an aggregate, look at nothing but their arguments, and never keep
+// or change a second state.
+#include <cstring>
+
+#include "pg/fit_request.h"
+#include "pg/flat_state.h"
 #include "pg/sketch_state.h"
 #include "pg/train.h"
 
@@ -26,55 +31,147 @@ Datum StateResult(FunctionCallInfo fcinfo, SketchState* state) {
   return EOHPGetRWDatum(&state->header);
 }
 
-// A weight argument as AppendRow wants it.
-struct WeightArgument {
-  double value;
-  bool given;
-  bool is_null;
+// The state as it came.
+Datum SameState(FunctionCallInfo fcinfo) {
+  if (PG_ARGISNULL(0)) PG_RETURN_NULL();
+  return PG_GETARG_DATUM(0);
+}
+
+// The arguments that make a row.
+struct RowArguments {
+  ArrayRoom room;
+  FeatureArray features;
+  double weight_value;
+  const double* weight;  // nullptr where rows have none
+  bool weight_is_null;
 };
 
-WeightArgument ReadWeight(FunctionCallInfo fcinfo, int argument) {
-  if (PG_NARGS() <= argument) return {0, false, false};
-  if (PG_ARGISNULL(argument)) return {0, true, true};
-  return {PG_GETARG_FLOAT8(argument), true, false};
+void ReadRow(FunctionCallInfo fcinfo, int weight_argument, RowArguments* row) {
+  row->features = ReadFeatures(ReadArray(PG_GETARG_DATUM(1), &row->room));
+  row->weight = nullptr;
+  row->weight_is_null = false;
+  if (PG_NARGS() <= weight_argument) return;
+  row->weight = &row->weight_value;
+  row->weight_is_null = PG_ARGISNULL(weight_argument);
+  row->weight_value = row->weight_is_null ? 0 : PG_GETARG_FLOAT8(weight_argument);
 }
 
-void AppendArguments(FunctionCallInfo fcinfo, SketchState* state, const WeightArgument& weight) {
-  AppendRow(state, PG_GETARG_ARRAYTYPE_P(1), weight.given ? &weight.value : nullptr, weight.is_null);
+// Appends to a flat state, where that can be done; `result` is what it becomes.
+bool AppendFlat(FlatState* state, const RowRules& rules, const RowArguments& row, Datum* result) {
+  const SketchHeader& header = state->view.header;
+  const auto length = static_cast<std::uint32_t>(row.features.length);
+  if (header.dimensions != length) {
+    RaiseDimensionMismatch(row.features.length, static_cast<int>(header.dimensions), "earlier rows have");
+  }
+  if ((row.weight != nullptr && !header.weighted) || !ReserveFlat(state, header.RowBytes())) return false;
+  AppendFlatRow(state, rules, row.features, row.weight, row.weight_is_null);
+  *result = PointerGetDatum(state->value);
+  return true;
 }
 
-std::int64_t CapacityArgument(FunctionCallInfo fcinfo) {
+// An empty flat state for the first row; false where its rows are too wide for one.
+bool StartFlat(const RowArguments& row, std::uint64_t capacity, std::int32_t k, const char* options, std::size_t options_bytes,
+               FlatState* state) {
+  SketchHeader shape;
+  shape.weighted = row.weight != nullptr;
+  shape.has_fit = options != nullptr;
+  shape.dimensions = static_cast<std::uint32_t>(row.features.length);
+  shape.fit_bytes = options == nullptr ? 0 : static_cast<std::uint32_t>(sizeof k + options_bytes);
+  shape.capacity = capacity;
+  if (shape.fit_bytes + 4 * shape.RowBytes() > kMaxFlatBytes / 2) return false;
+  *state = NewFlatState(shape, k, {options, options_bytes});
+  return true;
+}
+
+std::uint64_t CapacityArgument(FunctionCallInfo fcinfo) {
   if (PG_ARGISNULL(2)) ereport(ERROR, (errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED), errmsg("capacity must not be null")));
   const int32 capacity = PG_GETARG_INT32(2);
   if (capacity < 1) {
     ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("capacity must be positive"),
                     errdetail("The capacity is %d.", capacity), errhint("It is the number of rows that are kept exactly.")));
   }
-  return capacity;
+  return static_cast<std::uint64_t>(capacity);
 }
 
-// Rows of a state that was asked for the same, or a copy of it where there was none.
-SketchState* Combine(SketchState* state, const SketchState* other, MemoryContext context) {
-  if (state == nullptr) {
-    state = NewSketchState(context);
-    state->shape.capacity = other->shape.capacity;
-    state->shape.weighted = other->shape.weighted;
-    if (other->shape.has_fit) {
-      state->shape.has_fit = true;
-      state->shape.fit_bytes = other->shape.fit_bytes;
-      state->k = other->k;
-      state->on_null = other->on_null;
-      state->options_bytes = other->options_bytes;
-      state->options = static_cast<char*>(MemoryContextAlloc(state->header.eoh_context, other->options_bytes + 1));
-      memcpy(state->options, other->options, other->options_bytes + 1);
-    }
-  } else if (state->shape.has_fit != other->shape.has_fit || state->k != other->k ||
-             std::string_view(state->options == nullptr ? "" : state->options) !=
-                 std::string_view(other->options == nullptr ? "" : other->options)) {
+void RequireSameCapacity(std::uint64_t state, std::uint64_t row) {
+  if (likely(state == row)) return;
+  ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("capacity must be the same for all rows"),
+                  errdetail("One row asks for " UINT64_FORMAT " rows and another for " UINT64_FORMAT ".", state, row)));
+}
+
+// A state that is only looked at, as it came.
+struct OtherState {
+  SketchState* object;  // where it is an expanded one; otherwise the view
+  SketchView view;
+
+  std::int32_t k() const { return object != nullptr ? object->k : view.k; }
+  std::string_view options() const {
+    return object != nullptr ? std::string_view(object->options, object->options_bytes) : view.options;
+  }
+  const SketchHeader& shape() const { return object != nullptr ? object->shape : view.header; }
+};
+
+OtherState ReadOther(Datum value) {
+  OtherState other{};
+  if (IsSketchState(value)) {
+    other.object = StateOf(value, CurrentMemoryContext);
+  } else {
+    const auto* flat = reinterpret_cast<struct varlena*>(PG_DETOAST_DATUM_PACKED(value));
+    CallCore([&] { other.view = ReadTrustedSketch(SketchBytesOf(flat)); });
+  }
+  return other;
+}
+
+void AppendOther(SketchState* state, const OtherState& other) {
+  if (other.object != nullptr) {
+    AppendState(state, other.object);
+  } else {
+    AppendView(state, other.view);
+  }
+}
+
+void RequireSameRequest(const SketchHeader& shape, std::int32_t k, std::string_view options, const OtherState& other) {
+  if (shape.has_fit != other.shape().has_fit || k != other.k() || options != other.options()) {
     ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("number of clusters and options must be the same for all rows")));
   }
-  AppendState(state, other);
-  return state;
+  if (shape.capacity != other.shape().capacity) {
+    ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("capacity must be the same for all rows")));
+  }
+}
+
+// Merges small states without making objects of them; keep_fit: what the state was asked for goes along.
+bool CombineFlat(FunctionCallInfo fcinfo, const OtherState& other, bool keep_fit, Datum* result) {
+  if (other.object != nullptr || other.view.header.cells > 0 || other.view.header.dimensions == 0) return false;
+  FlatState state;
+  if (PG_ARGISNULL(0)) {
+    SketchHeader shape = other.view.header;
+    shape.skipped = 0;
+    if (!keep_fit) {
+      shape.has_fit = false;
+      shape.fit_bytes = 0;
+    }
+    if (other.view.bytes > kMaxFlatBytes / 2) return false;
+    state = NewFlatState(shape, other.view.k, other.view.options);
+  } else {
+    if (!ReadFlatState(PG_GETARG_DATUM(0), &state)) return false;
+    if (keep_fit) RequireSameRequest(state.view.header, state.view.k, state.view.options, other);
+    if (state.view.header.capacity != other.view.header.capacity) return false;
+  }
+  if (!AppendFlatRows(&state, other.view)) return false;
+  *result = PointerGetDatum(state.value);
+  return true;
+}
+
+// Trains from a state and leaves it as it is.
+TrainedValue TrainState(Datum value) {
+  const OtherState state = ReadOther(value);
+  if (state.object != nullptr) SettledShape(state.object);
+  TrainedValue trained{};
+  CallCore([&] {
+    const RowSet rows = state.object != nullptr ? SettledRows(state.object) : RowsOf(state.view);
+    if (rows.rows + rows.cell_rows > 0) trained = KeepModel(Train(rows, state.k(), state.options()));
+  });
+  return trained;
 }
 
 }  // namespace
@@ -82,40 +179,65 @@ SketchState* Combine(SketchState* state, const SketchState* other, MemoryContext
 // (state, features, k [, options [, weight]])
 SEGMENTATION_FUNCTION(kmeans_accum) {
   MemoryContext context = AggregateContext(fcinfo);
+  if (PG_ARGISNULL(1)) return SameState(fcinfo);
+  FitRequest* request = ReadFitRequest(fcinfo);
+  RowArguments row;
+  Datum result;
+  if (PG_ARGISNULL(0)) {
+    ReadRow(fcinfo, 4, &row);
+    CheckFitRequest(request, static_cast<std::uint32_t>(row.features.length));
+    FlatState flat;
+    if (StartFlat(row, 0, request->k, request->options, request->options_bytes, &flat) &&
+        AppendFlat(&flat, {request->on_null, true}, row, &result)) {
+      return result;
+    }
+    SketchState* state = NewSketchState(context);
+    state->compresses = true;
+    SetFitText(state, request->k, request->text());
+    AppendFeatures(state, row.features, row.weight, row.weight_is_null);
+    return StateResult(fcinfo, state);
+  }
+  FlatState flat;
+  if (!IsSketchState(PG_GETARG_DATUM(0)) && ReadFlatState(PG_GETARG_DATUM(0), &flat) && flat.view.header.has_fit) {
+    RequireSameFit(flat.view.k, flat.view.options, *request);
+    ReadRow(fcinfo, 4, &row);
+    CheckFitRequest(request, flat.view.header.dimensions);
+    if (AppendFlat(&flat, {request->on_null, true}, row, &result)) return result;
+  }
   SketchState* state = StateArgument(fcinfo, context);
-  if (PG_ARGISNULL(1)) return StateResult(fcinfo, state);
-  if (PG_ARGISNULL(2)) {
-    ereport(ERROR, (errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED), errmsg("number of clusters must not be null")));
+  if (unlikely(!state->shape.has_fit)) {
+    ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("sketch is not the state of a training")));
   }
-  struct varlena* options = nullptr;
-  if (PG_NARGS() > 3 && !PG_ARGISNULL(3)) options = reinterpret_cast<struct varlena*>(PG_GETARG_JSONB_P(3));
-  if (state == nullptr) {
-    state = NewSketchState(context);
-    SetFit(state, PG_GETARG_INT32(2), options);
-  } else {
-    RequireSameFit(state, PG_GETARG_INT32(2), options);
-  }
-  AppendArguments(fcinfo, state, ReadWeight(fcinfo, 4));
+  RequireSameFit(state->k, {state->options, state->options_bytes}, *request);
+  ReadRow(fcinfo, 4, &row);
+  AppendFeatures(state, row.features, row.weight, row.weight_is_null);
   return StateResult(fcinfo, state);
 }
 
 SEGMENTATION_FUNCTION(kmeans_combine) {
   MemoryContext context = AggregateContext(fcinfo);
+  if (PG_ARGISNULL(1)) return SameState(fcinfo);
+  const OtherState other = ReadOther(PG_GETARG_DATUM(1));
+  Datum result;
+  if (CombineFlat(fcinfo, other, true, &result)) return result;
   SketchState* state = StateArgument(fcinfo, context);
-  if (PG_ARGISNULL(1)) return StateResult(fcinfo, state);
-  SketchState* other = StateOf(PG_GETARG_DATUM(1), CurrentMemoryContext);
-  if (state != nullptr && state->shape.capacity != other->shape.capacity) {
-    ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("capacity must be the same for all rows")));
+  if (state == nullptr) {
+    state = NewSketchState(context);
+    state->compresses = true;
+    state->shape.capacity = other.shape().capacity;
+    state->shape.weighted = other.shape().weighted;
+    if (other.shape().has_fit) SetFitText(state, other.k(), other.options());
+  } else {
+    RequireSameRequest(state->shape, state->k, {state->options, state->options_bytes}, other);
   }
-  return StateResult(fcinfo, Combine(state, other, context));
+  AppendOther(state, other);
+  return StateResult(fcinfo, state);
 }
 
 SEGMENTATION_FUNCTION(kmeans_final) {
-  MemoryContext context = AggregateContext(fcinfo);
-  const SketchState* state = StateArgument(fcinfo, context);
-  if (state == nullptr || state->shape.rows == 0) PG_RETURN_NULL();
-  TrainedValue trained{};
-  CallCore([&] { trained = KeepModel(Train(RowsOf(state), state->k, {state->options, state->options_bytes})); });
+  AggregateContext(fcinfo);
+  if (PG_ARGISNULL(0)) PG_RETURN_NULL();
+  const TrainedValue trained = TrainState(PG_GETARG_DATUM(0));
   SayWarnings(fcinfo, trained);
   if (trained.value == nullptr) PG_RETURN_NULL();
   PG_RETURN_POINTER(trained.value);
@@ -124,40 +246,56 @@ SEGMENTATION_FUNCTION(kmeans_final) {
 // (state, features, capacity [, weight])
 SEGMENTATION_FUNCTION(kmeans_sketch_accum) {
   MemoryContext context = AggregateContext(fcinfo);
-  SketchState* state = StateArgument(fcinfo, context);
-  if (PG_ARGISNULL(1)) return StateResult(fcinfo, state);
-  const auto capacity = static_cast<std::uint64_t>(CapacityArgument(fcinfo));
-  if (state == nullptr) {
+  if (PG_ARGISNULL(1)) return SameState(fcinfo);
+  const std::uint64_t capacity = CapacityArgument(fcinfo);
+  constexpr RowRules kRules = {OnNull::kError, false};
+  RowArguments row;
+  Datum result;
+  FlatState flat;
+  SketchState* state;
+  if (PG_ARGISNULL(0)) {
+    ReadRow(fcinfo, 3, &row);
+    if (StartFlat(row, capacity, 0, nullptr, 0, &flat) && AppendFlat(&flat, kRules, row, &result)) return result;
     state = NewSketchState(context);
+    state->compresses = true;
     state->shape.capacity = capacity;
-  } else if (state->shape.capacity != capacity) {
-    ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("capacity must be the same for all rows"),
-                    errdetail("One row asks for " UINT64_FORMAT " rows and another for " UINT64_FORMAT ".", state->shape.capacity,
-                              capacity)));
+  } else {
+    if (!IsSketchState(PG_GETARG_DATUM(0)) && ReadFlatState(PG_GETARG_DATUM(0), &flat) && !flat.view.header.has_fit) {
+      RequireSameCapacity(flat.view.header.capacity, capacity);
+      ReadRow(fcinfo, 3, &row);
+      if (AppendFlat(&flat, kRules, row, &result)) return result;
+    }
+    state = StateArgument(fcinfo, context);
+    RequireSameCapacity(state->shape.capacity, capacity);
+    ReadRow(fcinfo, 3, &row);
   }
-  AppendArguments(fcinfo, state, ReadWeight(fcinfo, 3));
+  AppendFeatures(state, row.features, row.weight, row.weight_is_null);
   return StateResult(fcinfo, state);
 }
 
 // (state, sketch): also the combine function of kmeans_merge. The larger capacity wins; a fit section stays behind.
 SEGMENTATION_FUNCTION(kmeans_merge_accum) {
   MemoryContext context = AggregateContext(fcinfo);
+  if (PG_ARGISNULL(1)) return SameState(fcinfo);
+  const OtherState other = ReadOther(PG_GETARG_DATUM(1));
+  Datum result;
+  if (CombineFlat(fcinfo, other, false, &result)) return result;
   SketchState* state = StateArgument(fcinfo, context);
-  if (PG_ARGISNULL(1)) return StateResult(fcinfo, state);
-  const SketchState* other = StateOf(PG_GETARG_DATUM(1), CurrentMemoryContext);
   if (state == nullptr) {
     state = NewSketchState(context);
-    state->shape.weighted = other->shape.weighted;
+    state->compresses = true;
+    state->shape.capacity = other.shape().capacity;
+    state->shape.weighted = other.shape().weighted;
   }
-  state->shape.capacity = Max(state->shape.capacity, other->shape.capacity);
-  if (state->shape.dimensions > 0) RefreshLimits(state);
-  AppendState(state, other);
+  state->shape.capacity = Max(state->shape.capacity, other.shape().capacity);
+  RefreshLimits(state);
+  AppendOther(state, other);
   return StateResult(fcinfo, state);
 }
 
 SEGMENTATION_FUNCTION(kmeans_sketch_final) {
-  MemoryContext context = AggregateContext(fcinfo);
-  const SketchState* state = StateArgument(fcinfo, context);
+  AggregateContext(fcinfo);
+  SketchState* state = StateArgument(fcinfo, CurrentMemoryContext);
   if (state == nullptr) PG_RETURN_NULL();
   PG_RETURN_POINTER(CanonicalValue(state));
 }

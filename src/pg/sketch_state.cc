@@ -1,10 +1,8 @@
 #include "pg/sketch_state.h"
 
 #include <algorithm>
-#include <cmath>
 #include <cstring>
 
-#include "pg/array_arg.h"
 #include "pg/settings.h"
 
 namespace segmentation {
@@ -14,27 +12,30 @@ constexpr std::size_t kFirstChunkBytes = 2048;
 constexpr std::size_t kLargestChunkBytes = std::size_t{4} << 20;
 
 Size FlatSize(ExpandedObjectHeader* header) {
-  auto* state = reinterpret_cast<SketchState*>(header);
+  const SketchHeader shape = SettledShape(reinterpret_cast<SketchState*>(header));
   std::size_t bytes = 0;
-  CallCore([&] { bytes = SketchBytes(state->shape); });
+  CallCore([&] { bytes = SketchBytes(shape); });
   return VARHDRSZ + bytes;
 }
 
 void FlattenInto(ExpandedObjectHeader* header, void* result, Size allocated) {
   auto* state = reinterpret_cast<SketchState*>(header);
+  const SketchHeader shape = SettledShape(state);
   SET_VARSIZE(result, allocated);
-  char* to = WriteSketchPrefix(state->shape, state->k, {state->options, state->options_bytes}, VARDATA(result));
+  char* to = WriteSketchPrefix(shape, state->k, {state->options, state->options_bytes}, VARDATA(result));
+  if (shape.cells > 0) {
+    memcpy(to, SettledCells(state), shape.CellSectionBytes());
+    return;
+  }
   for (RowChunk* chunk = state->first; chunk != nullptr; chunk = chunk->next) {
     CHECK_FOR_INTERRUPTS();
-    const std::size_t bytes = chunk->rows * state->shape.RowBytes();
+    const std::size_t bytes = chunk->rows * shape.RowBytes();
     memcpy(to, chunk->Data(), bytes);
     to += bytes;
   }
 }
 
 const ExpandedObjectMethods kMethods = {FlatSize, FlattenInto};
-
-std::size_t RowWidth(const SketchState* state) { return state->shape.dimensions + (state->shape.weighted ? 1u : 0u); }
 
 // Fixes what follows from the width of a row.
 void SetDimensions(SketchState* state, std::size_t dimensions) {
@@ -47,7 +48,7 @@ void SetDimensions(SketchState* state, std::size_t dimensions) {
 }
 
 void AddChunk(SketchState* state, std::uint64_t rows) {
-  const std::size_t bytes = sizeof(RowChunk) + rows * state->shape.RowBytes();
+  const std::size_t bytes = RowChunk::kOverhead + rows * state->shape.RowBytes();
   auto* chunk = static_cast<RowChunk*>(MemoryContextAllocHuge(state->header.eoh_context, bytes));
   chunk->next = nullptr;
   chunk->rows = 0;
@@ -57,11 +58,6 @@ void AddChunk(SketchState* state, std::uint64_t rows) {
 }
 
 [[noreturn]] void RaiseTooManyRows(const SketchState* state) {
-  if (state->shape.capacity > 0 && state->max_rows == state->shape.capacity) {
-    ereport(ERROR, (errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED), errmsg("too many rows for the sketch"),
-                    errdetail("Its capacity is " UINT64_FORMAT " rows.", state->shape.capacity),
-                    errhint("Make the sketch with a larger capacity.")));
-  }
   ereport(ERROR, (errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED), errmsg("too many rows for segmentation.train_memory"),
                   errdetail("More than " UINT64_FORMAT " rows of %zu bytes do not fit into " UINT64_FORMAT " MB.", state->max_rows,
                             state->shape.RowBytes(), TrainMemoryBytes() >> 20),
@@ -69,107 +65,74 @@ void AddChunk(SketchState* state, std::uint64_t rows) {
   pg_unreachable();
 }
 
-void RequireRoom(const SketchState* state, std::uint64_t rows) {
-  if (rows > state->max_rows - std::min(state->max_rows, state->shape.rows)) RaiseTooManyRows(state);
+// Sees to it that the last chunk has room for a row, `wanted` of them where a new one is made.
+void MakeRoom(SketchState* state, std::uint64_t wanted) {
+  if (state->shape.rows >= state->max_rows) {
+    if (!state->compresses) RaiseTooManyRows(state);
+    CompressState(state);
+  }
+  if (state->last != nullptr && state->last->rows < state->last->room) return;
+  if (state->last != nullptr && state->last->next != nullptr) {
+    state->last = state->last->next;
+    return;
+  }
+  const std::uint64_t usual =
+      (state->last == nullptr ? kFirstChunkBytes : std::min(kLargestChunkBytes, 2 * state->last->room * state->shape.RowBytes())) /
+      state->shape.RowBytes();
+  wanted = std::min<std::uint64_t>(wanted, kLargestChunkBytes / state->shape.RowBytes());
+  AddChunk(state, std::clamp<std::uint64_t>(std::max(usual, wanted), 1, state->max_rows - state->shape.rows));
 }
 
-// Where the next row goes.
-inline double* RoomForRow(SketchState* state) {
-  if (unlikely(state->last == nullptr || state->last->rows == state->last->room)) {
-    RequireRoom(state, 1);
-    const std::size_t bytes = state->last == nullptr
-                                  ? kFirstChunkBytes
-                                  : std::min(kLargestChunkBytes, 2 * state->last->room * state->shape.RowBytes());
-    AddChunk(state, std::min(std::max<std::uint64_t>(bytes / state->shape.RowBytes(), 4), state->max_rows - state->shape.rows));
+// Where the next row goes; it counts once AddRow is called.
+inline char* RoomForRow(SketchState* state) {
+  RowChunk* chunk = state->last;
+  if (unlikely(chunk == nullptr || chunk->rows == chunk->room)) {
+    MakeRoom(state, 4);
+    chunk = state->last;
   }
-  double* to = state->last->Data() + state->last->rows * RowWidth(state);
+  return chunk->Data() + chunk->rows * state->shape.RowBytes();
+}
+
+inline void AddRow(SketchState* state) {
   ++state->last->rows;
   ++state->shape.rows;
-  return to;
 }
 
-void TakeBackRow(SketchState* state) {
-  --state->last->rows;
-  --state->shape.rows;
-}
-
-// A sketch that is not the state of a training has no options.
-int HintToLeaveOut(const SketchState* state) {
-  return state->shape.has_fit ? errhint("Leave such rows out with FILTER (WHERE ...), or set option \"on_null\" to \"skip\".")
-                              : errhint("Leave such rows out with FILTER (WHERE ...).");
-}
-
-[[noreturn]] void RaiseNull(const SketchState* state, int element) {
-  ereport(ERROR, (errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED), errmsg("features must not contain null values"),
-                  errdetail("Feature %d is NULL.", element + 1),
-                  HintToLeaveOut(state)));
-  pg_unreachable();
-}
-
-[[noreturn]] void RaiseNotFinite(const SketchState* state, int element, double value) {
-  ereport(ERROR, (errcode(ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE), errmsg("features must be finite"),
-                  errdetail("Feature %d is %s.", element + 1, std::isnan(value) ? "NaN" : value > 0 ? "Infinity" : "-Infinity"),
-                  HintToLeaveOut(state)));
-  pg_unreachable();
-}
-
-// Copies the features, -0 as 0; false when one is missing and such rows are skipped.
-bool CopyFinite(const SketchState* state, const FeatureArray& features, double* to) {
-  if (likely(features.nulls == nullptr)) {
-    double check = 0;  // NaN as soon as one value is not finite
-    for (int i = 0; i < features.length; ++i) {
-      to[i] = features.values[i] + 0.0;
-      check += features.values[i] * 0;
+// Rows of the given shape, after AdoptShape: into what room there is, as if one by one.
+void AppendBlock(SketchState* state, const SketchHeader& shape, const char* from, std::uint64_t rows) {
+  const std::size_t row_bytes = state->shape.RowBytes();
+  const double one = 1;
+  while (rows > 0) {
+    CHECK_FOR_INTERRUPTS();
+    MakeRoom(state, rows);
+    RowChunk* chunk = state->last;
+    const std::uint64_t part = std::min({rows, chunk->room - chunk->rows, state->max_rows - state->shape.rows});
+    char* to = chunk->Data() + chunk->rows * row_bytes;
+    if (shape.weighted == state->shape.weighted) {
+      memcpy(to, from, part * row_bytes);
+    } else {
+      for (std::uint64_t i = 0; i < part; ++i, to += row_bytes) {
+        memcpy(to, from + i * shape.RowBytes(), shape.RowBytes());
+        memcpy(to + shape.RowBytes(), &one, sizeof one);
+      }
     }
-    if (likely(check == 0)) return true;
+    chunk->rows += part;
+    state->shape.rows += part;
+    from += part * shape.RowBytes();
+    rows -= part;
   }
-  const double* value = features.values;
-  for (int i = 0; i < features.length; ++i) {
-    if (features.IsNull(i)) {
-      if (state->on_null == OnNull::kError) RaiseNull(state, i);
-      return false;
-    }
-    to[i] = *value + 0.0;
-    if (!std::isfinite(*value)) {
-      if (state->on_null == OnNull::kError) RaiseNotFinite(state, i, *value);
-      return false;
-    }
-    ++value;
-  }
-  return true;
-}
-
-// False when the row does not count.
-bool UsableWeight(SketchState* state, double weight, bool is_null) {
-  if (likely(!is_null && std::isfinite(weight) && weight > 0)) return true;
-  if (!is_null && weight == 0) return false;
-  if (state->on_null == OnNull::kError || (!is_null && weight < 0)) {
-    ereport(ERROR, (errcode(is_null ? ERRCODE_NULL_VALUE_NOT_ALLOWED
-                            : weight < 0 ? ERRCODE_INVALID_PARAMETER_VALUE : ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE),
-                    errmsg(is_null ? "weight must not be null" : weight < 0 ? "weight must not be negative" : "weight must be finite"),
-                    errhint("Leave such rows out with FILTER (WHERE ...).")));
-  }
-  ++state->shape.skipped;
-  return false;
 }
 
 // Gives every row so far the weight 1.
 void MakeWeighted(SketchState* state) {
+  const SketchHeader before = state->shape;
   RowChunk* chunk = state->first;
-  const std::size_t dimensions = state->shape.dimensions;
-  state->shape.weighted = true;
   state->first = state->last = nullptr;
-  if (dimensions > 0) SetDimensions(state, dimensions);
-  if (state->shape.rows > state->max_rows) RaiseTooManyRows(state);
+  state->shape.weighted = true;
+  state->shape.rows = 0;
+  if (before.dimensions > 0) RefreshLimits(state);
   while (chunk != nullptr) {
-    AddChunk(state, std::max<std::uint64_t>(chunk->rows, 1));
-    for (std::uint64_t i = 0; i < chunk->rows; ++i) {
-      CHECK_FOR_INTERRUPTS();
-      double* to = state->last->Data() + i * (dimensions + 1);
-      memcpy(to, chunk->Data() + i * dimensions, dimensions * sizeof(double));
-      to[dimensions] = 1;
-    }
-    state->last->rows = chunk->rows;
+    AppendBlock(state, before, chunk->Data(), chunk->rows);
     RowChunk* done = chunk;
     chunk = chunk->next;
     pfree(done);
@@ -189,24 +152,33 @@ void AdoptShape(SketchState* state, const SketchHeader& other) {
   }
 }
 
-// `rows` rows of the given shape, after AdoptShape and RequireRoom.
-void AppendBlock(SketchState* state, const SketchHeader& shape, const char* from, std::uint64_t rows) {
-  if (rows == 0) return;
-  AddChunk(state, rows);
-  char* to = reinterpret_cast<char*>(state->last->Data());
-  if (shape.weighted == state->shape.weighted) {
-    memcpy(to, from, rows * shape.RowBytes());
-  } else {
-    const double one = 1;
-    for (std::uint64_t i = 0; i < rows; ++i, from += shape.RowBytes()) {
-      CHECK_FOR_INTERRUPTS();
-      memcpy(to, from, shape.RowBytes());
-      memcpy(to + shape.RowBytes(), &one, sizeof one);
-      to += state->shape.RowBytes();
-    }
+// Cells (a section as in the flat form) beside those of the state, after AdoptShape.
+void AppendCells(SketchState* state, const SketchHeader& shape, const char* section) {
+  if (shape.cells == 0) return;
+  if (shape.cell_rows >= kMaxCellRows - state->shape.cell_rows) {
+    ereport(ERROR, (errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED), errmsg("too many rows in a sketch")));
   }
-  state->last->rows = rows;
-  state->shape.rows += rows;
+  const SketchHeader before = state->shape;
+  state->shape.cells += shape.cells;
+  state->shape.cell_rows += shape.cell_rows;
+  auto* joined = static_cast<char*>(MemoryContextAllocHuge(state->header.eoh_context, state->shape.CellSectionBytes()));
+  memcpy(joined, section, shape.CellSectionBytes());
+  if (state->cells != nullptr) {
+    const std::size_t bounds = shape.BoundsBytes();
+    memcpy(joined, state->cells, before.CellSectionBytes());
+    memcpy(joined + before.CellSectionBytes(), section + bounds, shape.CellSectionBytes() - bounds);
+    for (std::size_t at = 0; at < bounds; at += sizeof(double)) {
+      double a;
+      double b;
+      memcpy(&a, state->cells + at, sizeof a);
+      memcpy(&b, section + at, sizeof b);
+      const double bound = at < bounds / 2 ? std::min(a, b) : std::max(a, b);
+      memcpy(joined + at, &bound, sizeof bound);
+    }
+    pfree(state->cells);
+  }
+  state->cells = joined;
+  RefreshLimits(state);
 }
 
 constexpr std::string_view kNoOptions = "{}";
@@ -222,23 +194,6 @@ std::string_view OptionsText(struct varlena* value) {
   return ToUtf8(JsonbToCString(nullptr, &json->root, static_cast<int>(VARSIZE(json))));
 }
 
-void SetFitText(SketchState* state, std::int32_t k, std::string_view text) {
-  OnNull on_null = OnNull::kError;
-  CallCore([&] {
-    const Options options = ParseOptions(text);
-    CheckOptions(options, k, 0);
-    on_null = options.on_null;
-  });
-  state->on_null = on_null;
-  state->shape.has_fit = true;
-  state->shape.fit_bytes = static_cast<std::uint32_t>(sizeof(std::int32_t) + text.size());
-  state->k = k;
-  state->options_bytes = text.size();
-  state->options = static_cast<char*>(MemoryContextAlloc(state->header.eoh_context, text.size() + 1));
-  memcpy(state->options, text.data(), text.size());
-  state->options[text.size()] = '\0';
-}
-
 struct varlena* CopyValue(MemoryContext context, const struct varlena* value) {
   auto* copy = static_cast<struct varlena*>(MemoryContextAlloc(context, VARSIZE(value)));
   memcpy(copy, value, VARSIZE(value));
@@ -248,31 +203,48 @@ struct varlena* CopyValue(MemoryContext context, const struct varlena* value) {
 }  // namespace
 
 SketchState* NewSketchState(MemoryContext parent) {
-  // The first block (8 kB) is what the aggregates declare as SSPACE, so that a query of many groups spills in time.
   MemoryContext context = AllocSetContextCreate(parent, "kmeans sketch", ALLOCSET_DEFAULT_SIZES);
   auto* state = static_cast<SketchState*>(MemoryContextAllocZero(context, sizeof(SketchState)));
   EOH_init_header(&state->header, &kMethods, context);
   return state;
 }
 
-void RefreshLimits(SketchState* state) {
-  state->max_rows = TrainMemoryBytes() / state->shape.RowBytes();
-  if (state->shape.capacity > 0) state->max_rows = std::min(state->max_rows, state->shape.capacity);
+bool IsSketchState(Datum value) {
+  return VARATT_IS_EXTERNAL_EXPANDED(DatumGetPointer(value)) && DatumGetEOHP(value)->eoh_methods == &kMethods;
 }
 
 SketchState* StateOf(Datum value, MemoryContext parent) {
-  if (VARATT_IS_EXTERNAL_EXPANDED(DatumGetPointer(value))) {
-    ExpandedObjectHeader* header = DatumGetEOHP(value);
-    if (header->eoh_methods == &kMethods) return reinterpret_cast<SketchState*>(header);
-  }
-  const auto* flat = reinterpret_cast<struct varlena*>(PG_DETOAST_DATUM(value));
+  if (IsSketchState(value)) return reinterpret_cast<SketchState*>(DatumGetEOHP(value));
+  const auto* flat = reinterpret_cast<struct varlena*>(PG_DETOAST_DATUM_PACKED(value));
   SketchView view;
   CallCore([&] { view = ReadTrustedSketch(SketchBytesOf(flat)); });
   SketchState* state = NewSketchState(parent);
+  state->compresses = true;
   state->shape.capacity = view.header.capacity;
+  state->shape.weighted = view.header.weighted;
   if (view.header.has_fit) SetFitText(state, view.k, view.options);
-  AppendRows(state, view);
+  AppendView(state, view);
   return state;
+}
+
+void SetFitText(SketchState* state, std::int32_t k, std::string_view text) {
+  OnNull on_null = OnNull::kError;
+  bool unscaled = false;
+  CallCore([&] {
+    const Options options = ParseOptions(text);
+    CheckOptions(options, k, 0);
+    on_null = options.on_null;
+    unscaled = options.scale == Scale::kNone;
+  });
+  state->rules = {on_null, true};
+  state->unscaled = unscaled;
+  state->shape.has_fit = true;
+  state->shape.fit_bytes = static_cast<std::uint32_t>(sizeof(std::int32_t) + text.size());
+  state->k = k;
+  state->options_bytes = text.size();
+  state->options = static_cast<char*>(MemoryContextAlloc(state->header.eoh_context, text.size() + 1));
+  memcpy(state->options, text.data(), text.size());
+  state->options[text.size()] = '\0';
 }
 
 void SetFit(SketchState* state, std::int32_t k, struct varlena* options) {
@@ -299,8 +271,7 @@ void RequireSameFit(SketchState* state, std::int32_t k, struct varlena* options)
   state->options_value = CopyValue(state->header.eoh_context, options);
 }
 
-void AppendRow(SketchState* state, ArrayType* array, const double* weight, bool weight_is_null) {
-  const FeatureArray features = ReadFeatures(array);
+void AppendFeatures(SketchState* state, const FeatureArray& features, const double* weight, bool weight_is_null) {
   if (unlikely(state->shape.dimensions == 0)) {
     state->shape.weighted = weight != nullptr;
     SetDimensions(state, static_cast<std::size_t>(features.length));
@@ -312,60 +283,40 @@ void AppendRow(SketchState* state, ArrayType* array, const double* weight, bool 
   }
   // A state that came from outside (an initial condition, say) may have been made without weights, or with them.
   if (unlikely(weight != nullptr && !state->shape.weighted)) MakeWeighted(state);
-  if (weight != nullptr && !UsableWeight(state, *weight, weight_is_null)) return;
-  double* to = RoomForRow(state);
-  if (unlikely(!CopyFinite(state, features, to))) {
-    TakeBackRow(state);
+  if (weight != nullptr) {
+    const WeightUse use = CheckWeight(state->rules, *weight, weight_is_null);
+    if (use == WeightUse::kSkip) ++state->shape.skipped;
+    if (use != WeightUse::kUse) return;
+  }
+  char* to = RoomForRow(state);
+  if (unlikely(!CopyFinite(state->rules, features, to))) {
     ++state->shape.skipped;
     return;
   }
-  if (state->shape.weighted) to[features.length] = weight != nullptr ? *weight : 1;
+  if (state->shape.weighted) {
+    const double kept = weight != nullptr ? *weight : 1;
+    memcpy(to + static_cast<std::size_t>(features.length) * sizeof kept, &kept, sizeof kept);
+  }
+  AddRow(state);
 }
 
-void AppendRows(SketchState* state, const SketchView& view) {
+void AppendView(SketchState* state, const SketchView& view) {
+  SettleState(state);
   AdoptShape(state, view.header);
-  if (view.header.rows > 0) RequireRoom(state, view.header.rows);
+  AppendCells(state, view.header, view.cells);
   AppendBlock(state, view.header, view.rows, view.header.rows);
   state->shape.skipped += view.header.skipped;
 }
 
-void AppendState(SketchState* state, const SketchState* other) {
-  AdoptShape(state, other->shape);
-  if (other->shape.rows > 0) RequireRoom(state, other->shape.rows);
-  for (RowChunk* chunk = other->first; chunk != nullptr; chunk = chunk->next) {
-    AppendBlock(state, other->shape, reinterpret_cast<const char*>(chunk->Data()), chunk->rows);
+void AppendState(SketchState* state, SketchState* other) {
+  SettleState(state);
+  const SketchHeader shape = SettledShape(other);
+  AdoptShape(state, shape);
+  AppendCells(state, shape, SettledCells(other));
+  for (RowChunk* chunk = other->first; shape.rows > 0 && chunk != nullptr; chunk = chunk->next) {
+    AppendBlock(state, shape, chunk->Data(), chunk->rows);
   }
-  state->shape.skipped += other->shape.skipped;
-}
-
-RowSet RowsOf(const SketchState* state) {
-  RowSet set;
-  set.dimensions = state->shape.dimensions;
-  set.weighted = state->shape.weighted;
-  set.rows = state->shape.rows;
-  set.skipped = state->shape.skipped;
-  for (RowChunk* chunk = state->first; chunk != nullptr; chunk = chunk->next) {
-    set.blocks.push_back({reinterpret_cast<const char*>(chunk->Data()), chunk->rows});
-  }
-  return set;
-}
-
-struct varlena* CanonicalValue(const SketchState* state) {
-  struct varlena* value = nullptr;
-  CallCore([&] {
-    const std::size_t bytes = VARHDRSZ + SketchBytes(state->shape);
-    value = static_cast<struct varlena*>(Allocate(bytes));
-    SET_VARSIZE(value, bytes);
-    char* to = WriteSketchPrefix(state->shape, state->k, {state->options, state->options_bytes}, VARDATA(value));
-    const std::size_t row_bytes = state->shape.RowBytes();
-    const Interrupt interrupt = ServerInterrupt();
-    for (const char* row : CanonicalOrder(RowsOf(state), interrupt)) {
-      interrupt.Poll();
-      std::memcpy(to, row, row_bytes);
-      to += row_bytes;
-    }
-  });
-  return value;
+  state->shape.skipped += shape.skipped;
 }
 
 }  // namespace segmentation

@@ -35,6 +35,18 @@ std::size_t Decode(const char* text, std::size_t length, char* to) {
   return bytes;
 }
 
+// The argument as text and binary form show it: without the room that an aggregate's state may have at its end.
+std::string_view TrimmedArgument(FunctionCallInfo fcinfo) {
+  const std::string_view bytes = SketchBytesOf(reinterpret_cast<struct varlena*>(PG_DETOAST_DATUM_PACKED(PG_GETARG_DATUM(0))));
+  SketchView view;
+  CallCore([&] { view = ReadTrustedSketch(bytes); });
+  if (!view.header.has_room) return bytes;
+  auto* trimmed = static_cast<char*>(palloc(view.bytes));
+  memcpy(trimmed, bytes.data(), view.bytes);
+  ClearSketchRoom(trimmed);
+  return {trimmed, view.bytes};
+}
+
 }  // namespace
 
 SEGMENTATION_FUNCTION(kmeans_sketch_in) {
@@ -48,7 +60,7 @@ SEGMENTATION_FUNCTION(kmeans_sketch_in) {
 }
 
 SEGMENTATION_FUNCTION(kmeans_sketch_out) {
-  const std::string_view bytes = SketchBytesOf(reinterpret_cast<struct varlena*>(PG_DETOAST_DATUM_PACKED(PG_GETARG_DATUM(0))));
+  const std::string_view bytes = TrimmedArgument(fcinfo);
   if (bytes.size() / 3 * 4 + 8 > MaxAllocSize) {
     ereport(ERROR, (errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED), errmsg("kmeans_sketch is too large for its text form")));
   }
@@ -78,7 +90,7 @@ SEGMENTATION_FUNCTION(kmeans_sketch_recv) {
 }
 
 SEGMENTATION_FUNCTION(kmeans_sketch_send) {
-  const std::string_view bytes = SketchBytesOf(reinterpret_cast<struct varlena*>(PG_DETOAST_DATUM_PACKED(PG_GETARG_DATUM(0))));
+  const std::string_view bytes = TrimmedArgument(fcinfo);
   StringInfoData message;
   pq_begintypsend(&message);
   pq_sendbytes(&message, bytes.data(), static_cast<int>(bytes.size()));

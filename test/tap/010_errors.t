@@ -33,7 +33,6 @@ my @cases = (
     [q{SELECT kmeans(x, 2, '{"init": [[1, 2], [3]]}') FROM p}, '22023', qr/^invalid value for option "init"$/, qr/different lengths/, qr/./],
     [q{SELECT kmeans(x, 3, '{"init": [[1, 2], [3, 4]]}') FROM p}, '22023', qr/^number of initial centroids does not match k$/, qr/^k is 3, .* 2 centroids\.$/, undef],
     [q{SELECT kmeans(x, 2, '{"features": ["a"]}') FROM p}, '22000', qr/^number of feature names does not match/, qr{1\b.* 2\b}, undef],
-    [q{SELECT kmeans_sketch(x, 100) FROM p}, '54000', qr/^too many rows for the sketch$/, qr/100 rows/, qr/larger capacity/],
     [q{SELECT kmeans_sketch(x, 0) FROM p}, '22023', qr/^capacity must be positive$/, qr/^The capacity is 0\.$/, qr/./],
     [q{SELECT kmeans_fit(sketch, 70000) FROM m}, '22023', qr/^number of clusters is out of range$/, qr/70000/, qr/65536/],
     [q{SELECT kmeans_fit(sketch, 3, '{"tol": -1}') FROM m}, '22023', qr/"tol"/, qr/-1/, qr/from 0 on/],

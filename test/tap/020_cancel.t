@@ -62,6 +62,9 @@ cancel_test('seeding', "SELECT length(kmeans_fit(" . $sketch->('customers') . ",
 cancel_test('scan of an aggregate', "SELECT kmeans(x, 3) FROM c a CROSS JOIN generate_series(1, 3)", [0.02, 0.05, 0.1, 0.15, 0.2], $best);
 cancel_test('kmeans_label OVER ()', "SELECT count(kmeans_label) FROM (SELECT kmeans_label(x, 50, '{\"quality\": \"best\"}') OVER () FROM c) l", [0.3, 0.6, 0.9, 1.3, 1.6], $best);
 cancel_test('kmeans_sketch of many rows', "SELECT length(kmeans_merge(sketch)::text) FROM sketches, generate_series(1, 8) WHERE name = 'random'", [0.02, 0.05, 0.1, 0.15, 0.2], $best);
+$s->value(q{SET segmentation.train_memory = '16MB'});
+cancel_test('compression of many rows', "SELECT length(kmeans_merge(sketch)::text) FROM sketches, generate_series(1, 6) WHERE name = 'random'", [0.1, 0.15, 0.25, 0.35, 0.45], $best);
+$s->value('RESET segmentation.train_memory');
 cancel_test('canonical order of equal rows', "SELECT length(kmeans_fit(" . $sketch->('equal') . ", 2)::text) FROM generate_series(1, 3)", [0.05, 0.1, 0.15, 0.2, 0.25, 0.3], $middle);
 cancel_test('canonical order of random rows', "SELECT length(kmeans_fit(" . $sketch->('random') . ", 2, '{\"quality\": \"best\"}')::text)", [0.05, 0.1, 0.2, 0.3, 0.4], $middle);
 cancel_test('quantiles of scale robust', "SELECT length(kmeans_fit(" . $sketch->('random') . ", 2, '{\"scale\": \"robust\"}')::text)", [0.2, 0.3, 0.4, 0.5, 0.6], $middle);

@@ -21,6 +21,7 @@ my @statements = (
     ['kmeans',           q{SELECT (kmeans_info(kmeans(x, 3, '{"quality": "fast"}'))).rows FROM c}],
     ['kmeans_fit',       q{SELECT (kmeans_info(kmeans_fit(sketch, 3, '{"quality": "fast", "scale": "robust"}'))).rows FROM kept}],
     ['kmeans_sketch',    q{SELECT length(kmeans_sketch(x, 200000)::text) FROM c}],
+    ['overflow',         q{SELECT length(kmeans_sketch(x, 1000)::text) FROM c}],
     ['kmeans_merge',     q{SELECT length(kmeans_merge(sketch)::text) FROM kept, generate_series(1, 3)}],
     ['kmeans_label',     q{SELECT count(kmeans_label) FROM (SELECT kmeans_label(x, 3, '{"quality": "fast"}') OVER () FROM c WHERE id <= 60000) l}],
     ['text to model',    q{SELECT length(t::kmeans_model::text) FROM texts}],
@@ -37,10 +38,14 @@ sub limit_memory {
     return system('setpriv', "--reuid=$user", "--regid=$group", '--clear-groups', 'prlimit', '--pid', $pid, "--as=$bytes") == 0;
 }
 
-sub address_space {
+sub read_status {
     my ($pid) = @_;
     open my $status, '<', "/proc/$pid/status" or die "no such backend: $pid";
-    my ($kilobytes) = join('', <$status>) =~ /^VmSize:\s+(\d+) kB/m;
+    return join '', <$status>;
+}
+
+sub address_space {
+    my ($kilobytes) = read_status(@_) =~ /^VmSize:\s+(\d+) kB/m;
     return 1024 * $kilobytes;
 }
 
@@ -87,6 +92,21 @@ for my $case (@statements) {
     is_deeply(\@wrong, [], "$name: all well or out of memory");
     cmp_ok($fresh{53200} // 0, '>', 1, "$name: the limits were low enough to meet");
     is(server_start_time(), $started, "$name: the server runs on");
+}
+
+# What a training takes that has far more rows than it may keep: the rows that it keeps, and half as much again.
+$s->value('CREATE AGGREGATE state_of(float8[], int) (SFUNC = kmeans_accum, STYPE = kmeans_sketch)');
+for my $case (['8 features', 4_000_000, 'ARRAY[i, i % 7, i % 11, i % 13, i % 17, i % 19, i % 23, sqrt(i)]'], ['1 feature', 16_000_000, 'ARRAY[i]']) {
+    my ($name, $rows, $features) = @$case;
+    my $trainer = session($db, settings => "$settings -c segmentation.train_memory=64MB");
+    $trainer->value("SELECT kmeans(ARRAY[1.0], 1) IS NULL");
+    my $resident = sub { (read_status($trainer->pid) =~ /^VmHWM:\s+(\d+) kB/m)[0] };
+    my $before = $resident->();
+    cmp_ok($trainer->value("SELECT length(state_of(${features}::float8[], 10)::text) FROM (SELECT a * 1000 + b AS i FROM generate_series(1, $rows / 1000) a, generate_series(1, 1000) b) t"), '<', 1_000_000, "$name: cells only");
+    my $grown = ($resident->() - $before) / 1024;
+    note sprintf '%s: grown by %.0f MB', $name, $grown;
+    cmp_ok($grown, '<=', 100, "$name, $rows rows, train_memory 64 MB: the backend grows by 100 MB at most");
+    $trainer->finish;
 }
 is($s->value('SELECT (kmeans_info(kmeans(x, 3))).rows FROM c WHERE id <= 1000'), 1000, 'a session that was open all the while goes on');
 

@@ -25,8 +25,6 @@ enum Offset : std::size_t {
   kCapacityAt = 16,
   kRowsAt = 24,
   kSkippedAt = 32,
-  kCellsAt = 40,
-  kCellRowsAt = 48,
 };
 
 struct Made {
@@ -139,14 +137,6 @@ TEST(Sketch, CountsThatOverflowAreErrors) {
   EXPECT_EQ(ReadSketch(With(empty, kSkippedAt, UINT64_MAX), ErrorCode::kInvalidText).header.skipped, UINT64_MAX);
 }
 
-TEST(Sketch, CellsAreNotSupportedYet) {
-  const std::string bytes = MakeSketch(test::UniformRows(4, 2, 1), {}, false).bytes;
-  ExpectError(ErrorCode::kNotSupported,
-              [&] { ReadSketch(With(bytes, kCellsAt, std::uint64_t{1}), ErrorCode::kInvalidBinary); });
-  ExpectError(ErrorCode::kNotSupported,
-              [&] { ReadSketch(With(bytes, kCellRowsAt, UINT64_MAX), ErrorCode::kInvalidBinary); });
-}
-
 TEST(Sketch, RowsMustBeWhatTransitionsStore) {
   for (double bad : {test::kNaN, test::kInf, -test::kInf, -0.0}) {
     for (std::size_t i = 0; i < 4 * 2; ++i) {
@@ -179,7 +169,7 @@ TEST(Sketch, DamagedBytesAreReadOrRefused) {
       const SketchView view = ReadSketch(damaged, ErrorCode::kInvalidBinary);
       EXPECT_LE(view.rows + view.header.rows * view.header.RowBytes(), damaged.data() + damaged.size());
     } catch (const Error& error) {
-      EXPECT_TRUE(error.code() == ErrorCode::kInvalidBinary || error.code() == ErrorCode::kNotSupported);
+      EXPECT_EQ(error.code(), ErrorCode::kInvalidBinary);
       ++refused;
     }
   }

@@ -26,7 +26,7 @@ Model ModelOf(const Matrix& centroids, Distance distance = Distance::kEuclidean)
 }
 
 Model Step(const Model& model, const Matrix& rows, const std::vector<double>& weights = {}) {
-  const auto sums = SumClusters(test::MakeTiles(rows, weights), model.centroids, test::kNoInterrupt);
+  const auto sums = SumClusters(test::MakePoints(rows, weights), model.centroids, test::Alone());
   return MoveModel(model, sums, 7, test::kNoInterrupt);
 }
 
@@ -124,7 +124,7 @@ TEST(Step, MetricsAreThoseOfTheModelOnceItIsStill) {
   for (int i = 0; i < 50; ++i) model = Step(model, rows);
   ASSERT_EQ(model.warnings.size(), 1u);
   EXPECT_EQ(model.warnings[0].code, "skewed");
-  const Evaluation exact = Evaluate(SumClusters(test::MakeTiles(rows), model.centroids, test::kNoInterrupt), model.centroids, 2);
+  const Evaluation exact = Evaluate(SumClusters(test::MakePoints(rows), model.centroids, test::Alone()), model.centroids, 2);
   EXPECT_NEAR(model.metrics.inertia, exact.metrics.inertia, 1e-9);
   EXPECT_NEAR(model.metrics.total_inertia, exact.metrics.total_inertia, 1e-9);
   EXPECT_NEAR(model.metrics.mean_distance, exact.metrics.mean_distance, 1e-12);

@@ -1,0 +1,33 @@
+// What the rows of a training ask for, in the PostgreSQL regime: k and options, the same for all rows.
+#pragma once
+
+#include <string_view>
+
+#include "core/options.h"
+#include "pg/boundary.h"
+
+namespace segmentation {
+
+// The options of a call site as they were last seen. They are made of the argument's bytes alone, so that no result depends on
+// whether they were kept.
+struct FitRequest {
+  std::int32_t k;
+  std::size_t options_bytes;
+  char* options;             // JSON text in UTF-8
+  struct varlena* value;     // the jsonb they came from; nullptr for none
+  OnNull on_null;            // valid once checked_dimensions is set
+  std::uint32_t checked_dimensions;  // k and options are valid for rows of this many features; 0: not known to be
+
+  std::string_view text() const { return {options, options_bytes}; }
+};
+
+// Reads k (argument 2) and options (argument 3, where there is one). In fn_extra of the call.
+FitRequest* ReadFitRequest(FunctionCallInfo fcinfo);
+
+// Raises 22023 and others unless k and options are good for rows of so many features.
+void CheckFitRequest(FitRequest* request, std::uint32_t dimensions);
+
+// Raises 22023 where a state was asked for something else.
+void RequireSameFit(std::int32_t k, std::string_view options, const FitRequest& request);
+
+}  // namespace segmentation
