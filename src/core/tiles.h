@@ -19,6 +19,8 @@ constexpr std::size_t kBlockRows = kTileRows * kBlockTiles;
 // them (a page fault costs as much as reading some kilobytes).
 void* AllocateForStreaming(std::size_t bytes);
 void FreeFromStreaming(void* memory) noexcept;
+// Asks for huge pages where whole ones lie in the memory. Advice only.
+void AdviseHugePages(void* memory, std::size_t bytes) noexcept;
 
 template <typename T>
 struct CacheLineAllocator {

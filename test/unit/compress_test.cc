@@ -296,7 +296,7 @@ TEST(Compress, DependsOnTheRowsAlone) {
 
 TEST(Compress, NoticesAnInterrupt) {
   static volatile std::sig_atomic_t pending = 1;
-  const Interrupt interrupt{&pending, [] { throw Error(ErrorCode::kInternal, "stopped"); }};
+  const Interrupt interrupt{&pending, [](void*) { throw Error(ErrorCode::kInternal, "stopped"); }, nullptr};
   test::ExpectError(ErrorCode::kInternal, [&] { Compress(test::OwnedRows(test::UniformRows(100, 2, 1)).set(), 10, Ones(2), interrupt); });
 }
 
