@@ -1,5 +1,7 @@
 #include "core/cluster_totals.h"
 
+#include <algorithm>
+
 namespace segmentation {
 namespace {
 
@@ -53,6 +55,12 @@ ClusterTotals::ClusterTotals(const Points& points, std::size_t k)
     units_.push_back(points.UnitOf(j));
     down_.push_back(units_.back().down());
   }
+}
+
+void ClusterTotals::Clear() {
+  std::fill(sums_.begin(), sums_.end(), ExactTotal());
+  std::fill(weights_.begin(), weights_.end(), ExactTotal());
+  std::fill(rows_.begin(), rows_.end(), 0);
 }
 
 void ClusterTotals::Mean(std::size_t cluster, double* mean) const {

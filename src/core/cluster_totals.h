@@ -15,6 +15,9 @@ class ClusterTotals {
  public:
   ClusterTotals(const Points& points, std::size_t k);
 
+  // Takes out everything.
+  void Clear();
+
   std::size_t k() const { return rows_.size(); }
   std::int64_t Rows(std::size_t cluster) const { return rows_[cluster]; }
   double Weight(std::size_t cluster) const {

@@ -4,6 +4,7 @@
 #include <cstring>
 #include <utility>
 
+#include "core/error.h"
 #include "core/splitter.h"
 
 namespace segmentation {
@@ -109,7 +110,8 @@ CompressedRows Splitter::WriteCells() {
   result.cells = leaves_;
   result.rows = set_.rows + set_.cell_rows;
   result.values.resize(2 * dimensions_ + leaves_ * (1 + 2 * dimensions_));
-  WriteBelow(0, false, std::copy(bounds_.begin(), bounds_.end(), result.values.data()));
+  const double* end = WriteBelow(0, false, std::copy(bounds_.begin(), bounds_.end(), result.values.data()));
+  if (end != result.values.data() + result.values.size()) throw Error(ErrorCode::kInternal, "a compression lost count of its cells");
   return result;
 }
 

@@ -39,12 +39,13 @@ struct FilterCentroids {
   }
 };
 
+}  // namespace
+
 // Labels of points and the totals of their clusters, brought up to date from one set of centroids to the next.
 class Assignment {
  public:
-  Assignment(const Points& points, std::size_t k, ThreadTeam& team)
+  Assignment(const Points& points, std::size_t k, const ThreadTeam& team)
       : points_(points),
-        team_(team),
         totals_(points, k),
         labels_(points.tile_count() * kTileRows),
         keeps_slack_(points.filter() != nullptr && k > 1 && k * points.dimensions() >= kFilterBounds),
@@ -53,18 +54,27 @@ class Assignment {
     for (std::size_t worker = 0; worker < team.size(); ++worker) workers_.emplace_back(&totals_, points, keeps_slack_);
   }
 
+  // Begins anew; false where it was made for something else.
+  bool Restart(const Points& points, std::size_t k, const ThreadTeam& team) {
+    if (&points != &points_ || k != totals_.k() || team.size() > workers_.size()) return false;
+    totals_.Clear();
+    labels_.resize(points_.tile_count() * kTileRows);
+    first_ = true;
+    return true;
+  }
+
   const ClusterTotals& totals() const { return totals_; }
   const Labels& labels() const { return labels_; }
   Labels TakeLabels() { return std::move(labels_); }
 
   // Gives every row the label of its nearest centroid; returns how many labels changed (at first, all). moved: how far each
   // centroid has moved since the last call, none before the first.
-  std::size_t Assign(const std::vector<double>& centroids, const std::vector<double>& moved) {
+  std::size_t Assign(const std::vector<double>& centroids, const std::vector<double>& moved, ThreadTeam& team) {
     if (points_.filter() != nullptr) filter_centroids_.Set(*points_.filter(), centroids);
     if (keeps_slack_ && !first_) SetDrops(moved);
     const std::size_t blocks = (points_.tile_count() + kBlockTiles - 1) / kBlockTiles;
     for (Worker& worker : workers_) worker.changed = 0;
-    team_.ForEach(blocks, [&](std::size_t block, std::size_t worker, const Interrupt& interrupt) {
+    team.ForEach(blocks, [&](std::size_t block, std::size_t worker, const Interrupt& interrupt) {
       AssignBlock(block, centroids, &workers_[worker], interrupt);
     });
     std::size_t changed = 0;
@@ -297,7 +307,6 @@ class Assignment {
   }
 
   const Points& points_;
-  ThreadTeam& team_;
   ClusterTotals totals_;
   Labels labels_;
   bool first_ = true;
@@ -308,6 +317,8 @@ class Assignment {
   FilterKernel kernel_ = WidestFilter();
   std::vector<Worker> workers_;
 };
+
+namespace {
 
 // Moves each centroid to the mean (or the direction) of its rows; returns the sum of the squared shifts. moved: how far.
 double MoveCentroids(const ClusterTotals& totals, std::size_t dimensions, Distance distance, std::vector<double>* centroids,
@@ -400,29 +411,39 @@ double Inertia(const Points& points, const std::vector<double>& centroids, const
   return totals[0].Value(unit);
 }
 
-Clustering Lloyd(const Points& points, std::vector<double> centroids, const LloydLimits& limits, Distance distance, ThreadTeam& team) {
+LloydWorkspace::LloydWorkspace() = default;
+LloydWorkspace::~LloydWorkspace() = default;
+LloydWorkspace::LloydWorkspace(LloydWorkspace&&) noexcept = default;
+LloydWorkspace& LloydWorkspace::operator=(LloydWorkspace&&) noexcept = default;
+
+Clustering Lloyd(const Points& points, std::vector<double> centroids, const LloydLimits& limits, Distance distance, ThreadTeam& team,
+                 LloydWorkspace* workspace) {
   const std::size_t dimensions = points.dimensions();
   const std::size_t k = centroids.size() / dimensions;
   Clustering state;
   state.centroids = std::move(centroids);
-  Assignment assignment(points, k, team);
+  LloydWorkspace own;
+  std::unique_ptr<Assignment>& kept = (workspace == nullptr ? own : *workspace).assignment_;
+  if (kept == nullptr || !kept->Restart(points, k, team)) kept = std::make_unique<Assignment>(points, k, team);
+  Assignment& assignment = *kept;
   std::vector<double> moved;
-  bool labels_are_current = false;
   for (int i = 0; i < limits.max_iter && !state.converged; ++i) {
-    const std::size_t changed = assignment.Assign(state.centroids, moved);
+    const std::size_t changed = assignment.Assign(state.centroids, moved, team);
     ++state.iterations;
     if (changed == 0) {
-      state.converged = labels_are_current = true;
+      state.converged = state.stable = true;
       break;
     }
     const bool refilled = RefillEmptyClusters(points, state.centroids, &assignment, team);
     const double shift = MoveCentroids(assignment.totals(), dimensions, distance, &state.centroids, &moved);
     state.converged = shift <= limits.shift && !refilled;
   }
-  if (!labels_are_current) assignment.Assign(state.centroids, moved);
+  if (!state.stable) assignment.Assign(state.centroids, moved, team);
+  state.weights.resize(k);
+  state.rows.resize(k);
   for (std::size_t cluster = 0; cluster < k; ++cluster) {
-    state.weights.push_back(assignment.totals().Weight(cluster));
-    state.rows.push_back(static_cast<double>(assignment.totals().Rows(cluster)));
+    state.weights[cluster] = assignment.totals().Weight(cluster);
+    state.rows[cluster] = static_cast<double>(assignment.totals().Rows(cluster));
   }
   state.labels = assignment.TakeLabels();
   if (limits.with_inertia) state.inertia = Inertia(points, state.centroids, state.labels, team);

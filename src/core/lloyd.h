@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <vector>
 
 #include "core/filter_tile.h"
@@ -23,6 +24,7 @@ struct Clustering {
   double inertia = 0;             // weighted sum of squared distances to the nearest centroid
   std::uint64_t iterations = 0;
   bool converged = false;         // within the limits, not cut off by max_iter
+  bool stable = false;            // and no label changed in the last iteration: another one would change nothing
 
   std::size_t k() const { return weights.size(); }
 };
@@ -45,7 +47,26 @@ struct LloydLimits {
 // From kFilterBounds steps per row on, a row also keeps by how much its second nearest centroid is farther than its own, less
 // what the centroids have moved since; while that is positive its label cannot change (one bound for the two of G. Hamerly,
 // "Making k-means even faster", SDM 2010). The rows of a block that fail are gathered into tiles of their own.
-Clustering Lloyd(const Points& points, std::vector<double> centroids, const LloydLimits& limits, Distance distance, ThreadTeam& team);
+//
+// workspace: kept from one run to the next on the same points with the same k, it saves the allocations, which are most of the
+// time where rows are few. Nothing in it has a meaning between runs.
+class LloydWorkspace;
+Clustering Lloyd(const Points& points, std::vector<double> centroids, const LloydLimits& limits, Distance distance, ThreadTeam& team,
+                 LloydWorkspace* workspace = nullptr);
+
+class Assignment;  // lloyd.cc
+
+class LloydWorkspace {
+ public:
+  LloydWorkspace();
+  ~LloydWorkspace();
+  LloydWorkspace(LloydWorkspace&&) noexcept;
+  LloydWorkspace& operator=(LloydWorkspace&&) noexcept;
+
+ private:
+  friend Clustering Lloyd(const Points&, std::vector<double>, const LloydLimits&, Distance, ThreadTeam&, LloydWorkspace*);
+  std::unique_ptr<Assignment> assignment_;
+};
 
 constexpr std::size_t kFilterBounds = 100;  // k * dimensions
 

@@ -63,8 +63,15 @@ inline double FoldTile(double* values) {
 // Sums `width` quantities over all tiles in the fixed order. add(tile, sums) adds the tile's share to its block's sums.
 template <typename AddTile>
 std::vector<double> SumOverTiles(std::size_t tile_count, std::size_t width, const Interrupt& interrupt, AddTile add) {
-  TreeSum tree(width);
   std::vector<double> block(width);
+  if (tile_count <= kBlockTiles) {  // few rows: one block is the whole tree
+    for (std::size_t tile = 0; tile < tile_count; ++tile) {
+      interrupt.Poll();
+      add(tile, block.data());
+    }
+    return block;
+  }
+  TreeSum tree(width);
   for (std::size_t first = 0; first < tile_count; first += kBlockTiles) {
     block.assign(width, 0.0);
     const std::size_t end = first + kBlockTiles < tile_count ? first + kBlockTiles : tile_count;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <limits>
+#include <numeric>
 
 #include "core/hartigan.h"
 #include "core/local_search.h"
@@ -19,16 +20,16 @@ constexpr double kWorthImproving = 1.01;
 
 LloydLimits LimitsOf(const SearchTask& task) { return {task.options.max_iter, task.shift, true}; }
 
-// Single-point moves, then Lloyd's algorithm until nothing moves (the moves leave rounding errors in the centroids). Done
-// again when an empty cluster was filled in between.
-void Improve(const Points& points, const SearchTask& task, Clustering* state, ThreadTeam& team) {
-  if (MoveSinglePoints(points.tiles(), task.options.distance, kMaxSinglePointPasses, state, team.interrupt()) == 0 &&
-      state->converged && task.shift == 0) {
-    return;
+// Single-point moves, then Lloyd's algorithm until nothing moves (the moves leave rounding errors in the centroids).
+void Improve(const Points& points, const SearchTask& task, Clustering* state, ThreadTeam& team, LloydWorkspace* workspace) {
+  const std::size_t moved =
+      MoveSinglePoints(points.tiles(), task.options.distance, kMaxSinglePointPasses, state, team.interrupt());
+  if (moved > 0 || !state->stable) {
+    const std::uint64_t before = state->iterations;
+    *state = Lloyd(points, std::move(state->centroids), {task.options.max_iter, 0, false}, task.options.distance, team, workspace);
+    state->iterations += before;
   }
-  const std::uint64_t before = state->iterations;
-  *state = Lloyd(points, std::move(state->centroids), {task.options.max_iter, 0, true}, task.options.distance, team);
-  state->iterations += before;
+  state->inertia = Inertia(points, state->centroids, state->labels, team);
 }
 
 bool IsBetter(const Clustering& a, const Clustering& b, const SearchTask& task, double min_rows) {
@@ -66,9 +67,10 @@ Effort EffortOf(const Points& points, const SearchTask& task) {
 
 // The clustering that an exchange leads to.
 Clustering AfterExchange(const Points& points, const SearchTask& task, const Effort& effort, const Exchanges& exchanges, double best,
-                         double fraction, ThreadTeam& team) {
-  Clustering changed = Lloyd(points, exchanges.Try(fraction, team.interrupt()), LimitsOf(task), task.options.distance, team);
-  if (effort.settles && changed.inertia < best * kWorthImproving) Improve(points, task, &changed, team);
+                         double fraction, ThreadTeam& team, LloydWorkspace* workspace) {
+  Clustering changed =
+      Lloyd(points, exchanges.Try(fraction, team.interrupt()), LimitsOf(task), task.options.distance, team, workspace);
+  if (effort.settles && changed.inertia < best * kWorthImproving) Improve(points, task, &changed, team, workspace);
   return changed;
 }
 
@@ -79,6 +81,7 @@ void SearchLocally(const Points& points, const SearchTask& task, const Effort& e
                    Clustering* best, ThreadTeam& team) {
   const CounterRandom random(static_cast<std::uint64_t>(task.options.seed), kExchangeStream + stream);
   const double pass = StepsOfPass(points, best->k());
+  std::vector<LloydWorkspace> workspaces(team.size());
   double steps = 0;
   for (int trial = 0; trial < effort.trials && steps < effort.steps && best->k() > 1 && best->inertia > 0;) {
     const Exchanges exchanges(points.tiles(), *best, team.interrupt());
@@ -86,10 +89,10 @@ void SearchLocally(const Points& points, const SearchTask& task, const Effort& e
     while (!kept && trial < effort.trials && steps < effort.steps) {
       const auto wave = std::min(team.size(), static_cast<std::size_t>(effort.trials - trial));
       std::vector<Clustering> changed(wave);
-      team.ForEach(wave, [&](std::size_t i, std::size_t, const Interrupt& interrupt) {
+      team.ForEach(wave, [&](std::size_t i, std::size_t worker, const Interrupt& interrupt) {
         ThreadTeam alone(interrupt);
         const double fraction = random.Uniform(static_cast<std::uint32_t>(trial) + static_cast<std::uint32_t>(i), 0);
-        changed[i] = AfterExchange(points, task, effort, exchanges, best->inertia, fraction, alone);
+        changed[i] = AfterExchange(points, task, effort, exchanges, best->inertia, fraction, alone, &workspaces[worker]);
       });
       for (std::size_t i = 0; i < wave && !kept && steps < effort.steps; ++i, ++trial) {
         steps += pass * static_cast<double>(changed[i].iterations + 2);
@@ -103,14 +106,52 @@ void SearchLocally(const Points& points, const SearchTask& task, const Effort& e
   }
 }
 
-// One start: seeded, run through Lloyd's algorithm, improved.
+// Puts the clusters in the order of their centroids, so that equal partitions are equal clusterings (means are exact sums).
+void OrderClusters(std::size_t dimensions, Clustering* state) {
+  const std::size_t k = state->k();
+  const auto centroid = [&](std::size_t c) { return state->centroids.begin() + static_cast<std::ptrdiff_t>(c * dimensions); };
+  std::vector<std::size_t> order(k);
+  std::iota(order.begin(), order.end(), std::size_t{0});
+  std::sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) {
+    return std::lexicographical_compare(centroid(a), centroid(a + 1), centroid(b), centroid(b + 1));
+  });
+  if (std::is_sorted(order.begin(), order.end())) return;
+  Clustering ordered = *state;
+  std::vector<Label> place(k);
+  for (std::size_t c = 0; c < k; ++c) {
+    place[order[c]] = static_cast<Label>(c);
+    std::copy_n(centroid(order[c]), dimensions, ordered.centroids.begin() + static_cast<std::ptrdiff_t>(c * dimensions));
+    ordered.weights[c] = state->weights[order[c]];
+    ordered.rows[c] = state->rows[order[c]];
+  }
+  for (Label& label : ordered.labels) label = place[label];
+  *state = std::move(ordered);
+}
+
+// What one thread has met in its starts.
+struct Visited {
+  LloydWorkspace workspace;
+  std::vector<std::vector<double>> stable;  // centroids that starts came to before they were improved
+};
+
+// One start: seeded, run through Lloyd's algorithm, improved. Without clusters when it came to where an earlier start had been:
+// it would end as that one did.
 Clustering RunStart(const Points& points, const SearchTask& task, const Effort& effort, double min_rows, std::uint32_t start,
-                    ThreadTeam& team) {
+                    ThreadTeam& team, Visited* visited) {
   const Options& options = task.options;
   std::vector<double> centroids =
       Seed(points.tiles(), task.k, options.init, static_cast<std::uint64_t>(options.seed), start, team.interrupt());
-  Clustering state = Lloyd(points, std::move(centroids), LimitsOf(task), options.distance, team);
-  if (effort.settles) Improve(points, task, &state, team);
+  const LloydLimits limits{options.max_iter, task.shift, !effort.settles};
+  Clustering state = Lloyd(points, std::move(centroids), limits, options.distance, team, &visited->workspace);
+  if (effort.settles) {
+    OrderClusters(points.dimensions(), &state);
+    if (state.stable) {
+      const auto& known = visited->stable;
+      if (std::find(known.begin(), known.end(), state.centroids) != known.end()) return {};
+      visited->stable.push_back(state.centroids);
+    }
+    Improve(points, task, &state, team, &visited->workspace);
+  }
   DropEmptyClusters(points.dimensions(), &state);
   // One start can be stuck where exchanges do not help, so with quality "best" each has its own.
   if (options.quality == Quality::kBest) SearchLocally(points, task, effort, min_rows, start, &state, team);
@@ -125,11 +166,13 @@ Clustering SearchFrom(const Points& points, const SearchTask& task, const Effort
     std::size_t start = SIZE_MAX;
   };
   std::vector<Found> found(team.size());  // the best of each thread
+  std::vector<Visited> visited(team.size());
   int perfect = 0;  // later starts, which are those not begun yet, cannot be better than an inertia of 0
   team.ForEach(static_cast<std::size_t>(starts), [&](std::size_t start, std::size_t worker, const Interrupt& interrupt) {
     if (__atomic_load_n(&perfect, __ATOMIC_RELAXED) != 0) return;
     ThreadTeam alone(interrupt);
-    Clustering state = RunStart(points, task, effort, min_rows, static_cast<std::uint32_t>(start), alone);
+    Clustering state = RunStart(points, task, effort, min_rows, static_cast<std::uint32_t>(start), alone, &visited[worker]);
+    if (state.k() == 0) return;
     if (state.inertia == 0 && AllLargeEnough(state, task, min_rows)) __atomic_store_n(&perfect, 1, __ATOMIC_RELAXED);
     Found& best = found[worker];
     if (best.start == SIZE_MAX || IsBetter(state, best.state, task, min_rows)) best = {std::move(state), start};

@@ -178,8 +178,17 @@ void Splitter::Grow(std::size_t most) {
     return parts_[a].spread != parts_[b].spread ? parts_[a].spread < parts_[b].spread : a > b;
   };
   std::priority_queue<std::size_t, std::vector<std::size_t>, decltype(narrower)> widest(narrower);
-  for (std::size_t i = 0; i < parts_.size(); ++i) {
-    if (!parts_[i].chosen && parts_[i].spread > 0) widest.push(i);
+  // The leaves: parts below them may be there already, split ahead of time, but are not the result's yet.
+  std::vector<std::size_t> open = {0};
+  while (!open.empty()) {
+    const std::size_t index = open.back();
+    open.pop_back();
+    if (parts_[index].chosen) {
+      open.push_back(parts_[index].children);
+      open.push_back(parts_[index].children + 1);
+    } else if (parts_[index].spread > 0) {
+      widest.push(index);
+    }
   }
   while (leaves_ < most && !widest.empty()) {
     interrupt_.Poll();

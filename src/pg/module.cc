@@ -24,7 +24,8 @@ int TrainingThreads() {
   if (threads > 0) return threads;
   // A plan has the leader beside its workers.
   const int processes = 1 + std::min(max_parallel_workers_per_gather, std::min(max_parallel_workers, max_worker_processes));
-  return std::max(1, std::min(processes, static_cast<int>(std::thread::hardware_concurrency())));
+  static const int processors = static_cast<int>(std::thread::hardware_concurrency());  // asking takes microseconds
+  return std::max(1, std::min(processes, processors));
 }
 
 std::uint64_t TrainMemoryBytes() { return static_cast<std::uint64_t>(train_memory_kb) * 1024; }

@@ -294,6 +294,31 @@ TEST(Compress, DependsOnTheRowsAlone) {
   EXPECT_EQ(Compress(whole.set(), 900, Ones(3), {}).values, Compress(blocks.set(), 900, Ones(3), {}).values);
 }
 
+// Large inputs are sorted into the parts of a sample first, and parts are split ahead of time: every cell that is counted has to
+// hold rows all the same.
+TEST(Compress, AllCellsOfALargeInputHoldRows) {
+  CompressedRows cells;
+  for (std::size_t step = 0; step < 3; ++step) {
+    const test::OwnedRows rows(test::UniformRows(40'000, 8, step), {}, 5000);
+    RowSet set = rows.set();
+    const CompressedRows before = std::move(cells);
+    if (step > 0) {
+      set.cells = reinterpret_cast<const char*>(before.values.data());
+      set.cell_count = before.cells;
+      set.cell_rows = before.rows;
+    }
+    cells = Compress(set, 2000, Ones(8), {});
+    EXPECT_EQ(cells.cells, 2000u);
+    ASSERT_EQ(cells.values.size(), 16 + 17 * cells.cells);
+    double weight = 0;
+    for (std::size_t c = 0; c < cells.cells; ++c) {
+      EXPECT_GT(cells.values[16 + 17 * c], 0) << step << " " << c;
+      weight += cells.values[16 + 17 * c];
+    }
+    EXPECT_EQ(weight, 40'000.0 * static_cast<double>(step + 1));
+  }
+}
+
 TEST(Compress, NoticesAnInterrupt) {
   static volatile std::sig_atomic_t pending = 1;
   const Interrupt interrupt{&pending, [](void*) { throw Error(ErrorCode::kInternal, "stopped"); }, nullptr};
