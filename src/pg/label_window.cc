@@ -37,7 +37,10 @@ void ReadRow(WindowObject window, std::int64_t position, SketchState* state, boo
 }
 
 // Reads the partition; labels gets 0 for the rows that were taken in and kNoLabel for the others.
-void Collect(WindowObject window, SketchState* state, bool has_options, PartitionLabels* out) {
+void Collect(FunctionCallInfo fcinfo, WindowObject window, SketchState* state, PartitionLabels* out) {
+  const bool has_options = PG_NARGS() > 2;
+  // What is the same in every row need not be asked for in every row.
+  const bool constant = get_fn_expr_arg_stable(fcinfo->flinfo, 1) && (!has_options || get_fn_expr_arg_stable(fcinfo->flinfo, 2));
   MemoryContext row_context = AllocSetContextCreate(CurrentMemoryContext, "kmeans_label row", ALLOCSET_DEFAULT_SIZES);
   MemoryContext outer = MemoryContextSwitchTo(row_context);
   for (std::int64_t i = 0; i < out->rows; ++i) {
@@ -50,7 +53,7 @@ void Collect(WindowObject window, SketchState* state, bool has_options, Partitio
     if (is_null) continue;
     // The next call may free what the last one returned.
     ArrayType* array = DatumGetArrayTypePCopy(features);
-    ReadRow(window, i, state, has_options);
+    if (!constant || !state->shape.has_fit) ReadRow(window, i, state, has_options);
     const std::uint64_t before = state->shape.rows;
     AppendRow(state, array, nullptr, false);
     if (state->shape.rows > before) out->labels[i] = 0;
@@ -93,7 +96,7 @@ PartitionLabels* LabelsOfPartition(FunctionCallInfo fcinfo, WindowObject window)
   if (out->rows == rows) return out;
   out->rows = rows;
   SketchState* state = NewSketchState(CurrentMemoryContext);
-  Collect(window, state, PG_NARGS() > 2, out);
+  Collect(fcinfo, window, state, out);
   if (state->shape.rows > 0) {
     TrainedValue trained{};
     CallCore([&] { trained = TrainAndLabel(state, out); });

@@ -10,14 +10,20 @@ namespace segmentation {
 namespace {
 
 constexpr std::uint64_t kLeastCells = 4096;
+constexpr std::uint64_t kMostCellsForTraining = 32768;
 // While the capacity is small, this many rows are collected for each cell before they are compressed: a compression looks at the
 // cells too.
 constexpr std::uint64_t kRowsPerCell = 16;
 
-// How many cells a state is compressed to. Measured: a k-means on 200 cells for each segment costs 1 % more (DESIGN.md 5).
+// How many cells a state is compressed to. Measured: a k-means on 200 cells for each segment costs 1 % more (DESIGN.md 5), and
+// more on data without groups in many dimensions. A training, whose state lives as long as its query, takes what a sixteenth of
+// its memory holds.
 std::uint64_t CellsWanted(const SketchState* state) {
   const auto k = static_cast<std::uint64_t>(state->shape.has_fit ? state->k : 0);
-  const std::uint64_t wanted = std::max(kLeastCells, (state->shape.dimensions > 20 ? 400 : 200) * k);
+  std::uint64_t wanted = std::max(kLeastCells, (state->shape.dimensions > 20 ? 400 : 200) * k);
+  if (state->shape.has_fit) {
+    wanted = std::max(wanted, std::min<std::uint64_t>(kMostCellsForTraining, TrainMemoryBytes() / 16 / state->shape.CellBytes()));
+  }
   return std::min<std::uint64_t>(wanted, TrainMemoryBytes() / 4 / state->shape.CellBytes());
 }
 
