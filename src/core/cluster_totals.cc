@@ -26,17 +26,14 @@ namespace {
     }                                                                                                                   \
   }
 
-struct FoldAdders {
-  void (*enter)(const double*, const double*, double, std::size_t, double*);
-  void (*move)(const double*, const double*, double, std::size_t, double*, double*);
-};
-
 SEGMENTATION_ADD_FOLDS(Narrow, )
 #if defined(__x86_64__)
 SEGMENTATION_ADD_FOLDS(Wide, __attribute__((target("avx2"))))
 #endif
 
-const FoldAdders& Adders() {
+}  // namespace
+
+const ClusterTotals::FoldAdders& ClusterTotals::Adders() {
 #if defined(__x86_64__)
   static const FoldAdders widest =
       __builtin_cpu_supports("avx2") ? FoldAdders{EnterWide, MoveWide} : FoldAdders{EnterNarrow, MoveNarrow};
@@ -45,8 +42,6 @@ const FoldAdders& Adders() {
 #endif
   return widest;
 }
-
-}  // namespace
 
 ClusterTotals::ClusterTotals(const Points& points, std::size_t k)
     : dimensions_(points.dimensions()), weighted_(points.weighted()), weight_unit_(points.WeightUnit()), sums_(k * dimensions_),
@@ -71,6 +66,7 @@ void ClusterTotals::Mean(std::size_t cluster, double* mean) const {
 ClusterTotals::Changes::Changes(ClusterTotals* totals)
     : totals_(totals),
       down_(totals->down_.data()),
+      adders_(Adders()),
       row_(totals->dimensions_),
       folds_(totals->k() * 2 * (totals->dimensions_ + 1), 0.0),
       rows_(totals->k(), 0),
@@ -91,7 +87,7 @@ void ClusterTotals::Changes::Enter(std::size_t cluster, double weight) {
   const std::size_t dimensions = totals_->dimensions_;
   double* to = Use(cluster);
   rows_[cluster] += 1;
-  Adders().enter(row_.data(), down_, weight, dimensions, to);
+  adders_.enter(row_.data(), down_, weight, dimensions, to);
   if (!totals_->weighted_) return;
   const Folds folds = Fold(weight * totals_->weight_unit_.down());
   to[2 * dimensions] += folds.high;
@@ -106,7 +102,7 @@ void ClusterTotals::Changes::Move(std::size_t from_cluster, std::size_t to_clust
   double* to = Use(to_cluster);
   rows_[from_cluster] -= 1;
   rows_[to_cluster] += 1;
-  Adders().move(row_.data(), down_, weight, dimensions, from, to);
+  adders_.move(row_.data(), down_, weight, dimensions, from, to);
   if (!totals_->weighted_) return;
   const Folds folds = Fold(weight * totals_->weight_unit_.down());
   from[2 * dimensions] -= folds.high;

@@ -26,6 +26,13 @@ class ClusterTotals {
   // The mean of the cluster's rows (dimensions doubles). Only where it has some.
   void Mean(std::size_t cluster, double* mean) const;
 
+  // Loops over the columns of a row, at the width of this machine: (row, down, weight, dimensions, folds of the cluster it enters)
+  // and (row, down, weight, dimensions, folds of the one it leaves, and of the one it enters).
+  struct FoldAdders {
+    void (*enter)(const double*, const double*, double, std::size_t, double*);
+    void (*move)(const double*, const double*, double, std::size_t, double*, double*);
+  };
+
   // Changes that one thread makes; they reach the totals when they are flushed.
   class Changes {
    public:
@@ -43,6 +50,7 @@ class ClusterTotals {
 
     ClusterTotals* totals_;
     const double* down_;
+    FoldAdders adders_;
     std::vector<double> row_;
     std::vector<double> folds_;        // per cluster: dimensions high ones, dimensions low ones, and the weight's two
     std::vector<std::int64_t> rows_;   // per cluster
@@ -52,6 +60,8 @@ class ClusterTotals {
   };
 
  private:
+  static const FoldAdders& Adders();
+
   std::size_t dimensions_;
   bool weighted_;
   std::vector<double> down_;  // per column

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "core/column_statistics.h"
 #include "core/interrupt.h"
 #include "core/options.h"
 #include "core/rows.h"
@@ -11,15 +12,6 @@
 #include "core/threads.h"
 
 namespace segmentation {
-
-// Moments of one column, weighted.
-struct ColumnStatistics {
-  double min = 0;
-  double max = 0;
-  double mean = 0;
-  double variance = 0;  // over the sum of the weights (population)
-  double skewness = 0;  // 0 where the variance is 0
-};
 
 struct Preprocessed {
   Points points;                          // model space, with bounds

@@ -24,6 +24,7 @@ Size FlatSize(ExpandedObjectHeader* header) {
 void FlattenInto(ExpandedObjectHeader* header, void* result, Size allocated) {
   auto* state = reinterpret_cast<SketchState*>(header);
   const SketchHeader shape = SettledShape(state);
+  if (allocated >= kHugeChunkBytes) AdviseHugePages(result, allocated);
   SET_VARSIZE(result, allocated);
   char* to = WriteSketchPrefix(shape, state->k, {state->options, state->options_bytes}, VARDATA(result));
   if (shape.cells > 0) {

@@ -79,7 +79,9 @@ def explicit(bench, tables, line, k, at_least, at_most_floor):
         options = {"init": start, "n_init": 1, "max_iter": ITERATIONS, "tol": 0}
         binary, text = (RoundTrip(session, table, 8, k, bench.threads, binary, bool(SCALE[data]), **options) for binary in (True, False))
         single = Session(max_parallel_workers_per_gather=0, segmentation__threads=1)
+        threaded = Session(max_parallel_workers_per_gather=0, segmentation__threads=bench.threads)
         contenders = {"ours": session.timed(query), "array floor": session.timed(floor(table)),
+                      "ours, no workers, threads": threaded.timed(query),
                       "ours, one backend": single.timed(query), "array floor, one backend": single.timed(floor(table)),
                       binary.name: binary, text.name: text}
         if line == 2 and data == "uniform":
@@ -89,13 +91,16 @@ def explicit(bench, tables, line, k, at_least, at_most_floor):
         plan = f"{session.workers(query)} workers planned, {session.workers(floor(table))} for the floor"
         for trip in (binary, text):
             beat(bench, line, what, data, t["ours"], t[trip.name], trip, at_least, trained(t["ours"]))
+            # Reading in one backend and computing with threads: no rows travel from workers to the leader.
+            beat(bench, line, what + ", no workers", data, t["ours, no workers, threads"], t[trip.name], trip, at_least,
+                 trained(t["ours, no workers, threads"]))
         bench.costs(line, what, data, t["ours"], t["array floor"], at_most_floor, plan)
         bench.costs(line, what + ", one backend", data, t["ours, one backend"], t["array floor, one backend"])
         if "R kmeans, fit alone" in t:
             bench.faster(line, what, data, t["ours"], t["R kmeans, fit alone"], None, "timed inside R, data in memory, one thread")
         agreement(bench, line, data, t["ours"], t[binary.name])
-        session.close()
-        single.close()
+        for open_session in (session, single, threaded):
+            open_session.close()
 
 
 def agreement(bench, line, data, ours, peer):

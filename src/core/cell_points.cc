@@ -1,0 +1,58 @@
+#include "core/cell_points.h"
+
+#include <cstring>
+
+namespace segmentation {
+
+CellPoints PointsOfCells(const RowSet& rows, const Interrupt& interrupt) {
+  const std::size_t dimensions = rows.dimensions;
+  CellPoints out;
+  const std::size_t count = rows.rows + rows.cell_count;
+  out.values.reserve(count * (dimensions + 1));
+  out.spread.assign(count * dimensions, 0.0);
+  out.squares.assign(dimensions, 0.0);
+  for (const RowBlock& block : rows.blocks) {
+    for (std::uint64_t i = 0; i < block.rows; ++i) {
+      interrupt.Poll();
+      const std::size_t at = out.values.size();
+      out.values.resize(at + dimensions + 1, 1.0);
+      std::memcpy(out.values.data() + at, block.data + i * rows.RowBytes(), rows.RowBytes());
+    }
+  }
+  const auto number = [&](std::size_t i) {
+    double value;
+    std::memcpy(&value, rows.cells + i * sizeof(double), sizeof value);
+    return value;
+  };
+  for (std::size_t j = 0; j < dimensions; ++j) {
+    out.low.push_back(number(j));
+    out.high.push_back(number(dimensions + j));
+  }
+  for (std::size_t c = 0; c < rows.cell_count; ++c) {
+    interrupt.Poll();
+    const std::size_t at = 2 * dimensions + c * (1 + 2 * dimensions);
+    for (std::size_t j = 0; j < dimensions; ++j) {
+      out.values.push_back(number(at + 1 + j));
+      out.spread[(rows.rows + c) * dimensions + j] = number(at + 1 + dimensions + j);
+      out.squares[j] += number(at + 1 + dimensions + j);
+    }
+    out.values.push_back(number(at));
+  }
+  out.set.dimensions = dimensions;
+  out.set.weighted = true;
+  out.set.rows = count;
+  out.set.blocks.push_back({reinterpret_cast<const char*>(out.values.data()), count});
+  return out;
+}
+
+std::vector<double> InnerSquares(const CellPoints& cells, const std::vector<const char*>& order, const std::vector<double>& scale) {
+  const std::size_t dimensions = scale.size();
+  std::vector<double> inner(order.size(), 0.0);
+  for (std::size_t i = 0; i < order.size(); ++i) {
+    const auto row = static_cast<std::size_t>(order[i] - reinterpret_cast<const char*>(cells.values.data())) / cells.set.RowBytes();
+    for (std::size_t j = 0; j < dimensions; ++j) inner[i] += cells.spread[row * dimensions + j] / scale[j] / scale[j];
+  }
+  return inner;
+}
+
+}  // namespace segmentation
