@@ -17,7 +17,7 @@ for my $threads (2, 4) {
     for my $try (1 .. 6) {
         my $victim = session($db, settings => "-c segmentation.threads=$threads -c max_parallel_workers_per_gather=0");
         my $pid = $victim->pid;
-        $victim->send(qq{SELECT kmeans($columns, 40, '{"quality": "best", "scale": "zscore"}') FROM c});
+        $victim->send(qq{SELECT kmeans($columns, 60, '{"quality": "best", "n_init": 500, "scale": "zscore"}') FROM c});
         sleep 0.3 + 0.15 * $try;
         is($s->value("SELECT pg_terminate_backend($pid)"), 't', "$threads threads, try $try: terminated");
         my $answer = $victim->receive(60);
@@ -48,7 +48,7 @@ is(server_start_time(), $started, 'the server has not started anew');
     my $pid = $one->pid;
     my $count = sub { opendir(my $tasks, "/proc/$pid/task") or return 0; return scalar grep { /^\d+$/ } readdir $tasks };
     is($count->(), 1, 'one thread before');
-    $one->send(qq{SELECT kmeans($columns, 40, '{"quality": "best", "scale": "zscore"}') FROM c});
+    $one->send(qq{SELECT kmeans($columns, 60, '{"quality": "best", "n_init": 500, "scale": "zscore"}') FROM c});
     ok(wait_until(20, sub { $count->() == 3 }), 'three while it trains');
     $s->value("SELECT pg_cancel_backend($pid)");
     is($one->receive(60)->{state}, '57014', 'cancelled');
