@@ -9,6 +9,7 @@
 #   bash scripts/bench.sh --quick         two minutes: that all of it runs. Goes to build/bench/quick, not to docs
 #   bash scripts/bench.sh --report        no measuring: only docs/performance.md from build/bench/results.json
 #   --runs N, --rows N                    other than 5, and other than 1,000,000 (and ten times that)
+#   --budget SECONDS                      a contender of one comparison stops there: slow peers get fewer runs
 set -uo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit
 . scripts/setup.sh

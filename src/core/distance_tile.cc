@@ -2,25 +2,10 @@
 
 #include <limits>
 
-// One body, compiled at every width. The vectors are GCC's, so that the width is a parameter and not left to the
-// auto-vectoriser; nothing from std or Eigen is called inside, because a template instantiated under two sets of flags
-// would break the one-definition rule.
+#include "core/simd.h"
 
 namespace segmentation {
 namespace {
-
-#define SEGMENTATION_INLINE inline __attribute__((always_inline))
-
-template <int kLanes>
-struct Simd {
-  typedef double Real __attribute__((vector_size(kLanes * 8)));
-  typedef long long Mask __attribute__((vector_size(kLanes * 8)));
-};
-
-template <typename Vector, typename Scalar>
-SEGMENTATION_INLINE void Load(Vector& vector, const Scalar* from) {
-  __builtin_memcpy(&vector, from, sizeof(Vector));
-}
 
 // Distances of kRegisters * kLanes rows to one centroid, left in registers.
 template <int kLanes, int kRegisters>

@@ -209,21 +209,22 @@ void WarnOfSkewed(const Options& options, const Preprocessed& rows, std::vector<
   warnings->push_back({"skewed", "skewness above 2: " + names + "; a few large values pull the centroids; consider a logarithm"});
 }
 
-void WarnOfClusters(const Options& options, std::int64_t k, const Clustering& state, const std::vector<ClusterSums>& clusters,
-                    std::vector<Warning>* warnings) {
-  const auto found = static_cast<std::int64_t>(clusters.size());
+void WarnOfClusters(const Options& options, std::int64_t k, bool converged, Model* model) {
+  const auto found = static_cast<std::int64_t>(model->segments.size());
+  std::vector<Warning>* warnings = &model->warnings;
   if (found < k) {
     warnings->push_back({"fewer_clusters", std::to_string(k) + " clusters were asked for and " + std::to_string(found) +
                                                (options.min_size > 0 ? " found that hold option \"min_size\""
-                                                                     : state.inertia == 0 ? " found: there are not more different rows"
+                                                                     : model->metrics.inertia == 0 ? " found: there are not more different rows"
                                                                      : " found: the others were left without rows")});
   }
-  if (!state.converged) {
+  if (!converged) {
     warnings->push_back({"not_converged", "the fit was stopped by option \"max_iter\" (" + std::to_string(options.max_iter) +
                                               ") before it converged"});
   }
-  const auto smallest = std::min_element(clusters.begin(), clusters.end(), [](const auto& a, const auto& b) { return a.rows < b.rows; });
-  if (smallest->rows < static_cast<double>(options.min_size)) {
+  const auto smallest = std::min_element(model->segments.begin(), model->segments.end(),
+                                         [](const Segment& a, const Segment& b) { return a.rows < b.rows; });
+  if (static_cast<std::int64_t>(smallest->rows) < options.min_size) {
     warnings->push_back({"min_size", "there are fewer rows than option \"min_size\" asks for in one segment"});
   }
 }
@@ -290,7 +291,7 @@ void WarnOfCells(const RowSet& rows, const Preprocessed& prepared, double inerti
                                         " % of what is reported and all of it"});
 }
 
-// Fewer rows are not worth a thread; nor, with fewer than this, single-precision copies.
+// Fewer rows are not worth single-precision copies, nor another thread.
 constexpr std::size_t kFilterRows = 1024;
 constexpr std::uint64_t kRowsPerThread = 10000;
 
@@ -334,7 +335,7 @@ std::optional<Model> Fit(const RowSet& rows, std::int64_t k, const Options& opti
   model.metrics.total_inertia = whole;
   WarnOfUnscaled(options, prepared, &model.warnings);
   WarnOfSkewed(options, prepared, &model.warnings);
-  WarnOfClusters(options, k, state, clusters, &model.warnings);
+  WarnOfClusters(options, k, state.converged, &model);
   WarnOfCells(rows, prepared, model.metrics.inertia, &model.warnings);
   ValidateModel(model, ErrorCode::kInternal);
   return model;

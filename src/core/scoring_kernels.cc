@@ -1,22 +1,9 @@
 #include "core/scoring_kernels.h"
 
-// One body, compiled at every width, as in distance_tile.cc: GCC's vectors, and nothing from std inside.
+#include "core/simd.h"
 
 namespace segmentation {
 namespace {
-
-#define SEGMENTATION_INLINE inline __attribute__((always_inline))
-
-template <int kLanes>
-struct Simd {
-  typedef double Real __attribute__((vector_size(kLanes * 8)));
-  typedef long long Mask __attribute__((vector_size(kLanes * 8)));
-};
-
-template <typename Vector, typename Scalar>
-SEGMENTATION_INLINE void Load(Vector& vector, const Scalar* from) {
-  __builtin_memcpy(&vector, from, sizeof(Vector));
-}
 
 constexpr long long kLaneNumbers[8] = {0, 1, 2, 3, 4, 5, 6, 7};
 

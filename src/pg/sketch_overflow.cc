@@ -16,13 +16,13 @@ constexpr std::uint64_t kMostCellsForTraining = 32768;
 constexpr std::uint64_t kRowsPerCell = 16;
 
 // How many cells a state is compressed to. Measured: a k-means on 200 cells for each segment costs 1 % more (DESIGN.md 5), and
-// more on data without groups in many dimensions. A training, whose state lives as long as its query, takes what a sixteenth of
+// more on data without groups in many dimensions. A training, whose state lives as long as its query, takes what a twenty-fourth of
 // its memory holds.
 std::uint64_t CellsWanted(const SketchState* state) {
   const auto k = static_cast<std::uint64_t>(state->shape.has_fit ? state->k : 0);
   std::uint64_t wanted = std::max(kLeastCells, (state->shape.dimensions > 20 ? 400 : 200) * k);
   if (state->shape.has_fit) {
-    wanted = std::max(wanted, std::min<std::uint64_t>(kMostCellsForTraining, TrainMemoryBytes() / 16 / state->shape.CellBytes()));
+    wanted = std::max(wanted, std::min<std::uint64_t>(kMostCellsForTraining, TrainMemoryBytes() / 24 / state->shape.CellBytes()));
   }
   return std::min<std::uint64_t>(wanted, TrainMemoryBytes() / 4 / state->shape.CellBytes());
 }
@@ -44,8 +44,8 @@ std::uint64_t RequireCells(const SketchState* state) {
 // Rows and cells of the state as a palloc'd section of sorted cells, in the state's context.
 char* MakeCells(SketchState* state, std::uint64_t most, std::uint64_t* cells) {
   char* section = nullptr;
-  // What the compression needs beside the rows stays below a quarter of the memory for them: 16 bytes for each.
-  const std::uint64_t slice = std::max(TrainMemoryBytes() / 64, 2 * most);
+  // What the compression needs beside the rows and cells stays small: 16 bytes for each row that it looks at.
+  const std::uint64_t slice = std::max(TrainMemoryBytes() / 256, 2 * most);
   CallCore([&] {
     const CompressedRows made = CompressInSlices(RowsOf(state), most, slice, !state->unscaled, ServerInterrupt());
     CallPostgres([&] {

@@ -65,7 +65,7 @@ class Bench:
     def race(self, what, contenders, runs=None, budget=None, **parameters):
         """Runs the contenders ({name: callable}) in turn, `runs` times. A callable returns Timed, or is timed as a whole. One that
         fails is out, with its error; one that has used up the budget runs no more. Returns {name: Timing}."""
-        runs, budget = runs or self.runs, min(budget or self.budget, self.budget) if self.quick else budget or self.budget
+        runs, budget = runs or self.runs, min(budget or self.budget, self.budget)
         timings = {name: Timing(name) for name in contenders}
         spent = dict.fromkeys(contenders, 0.0)
         for _ in range(runs):

@@ -25,6 +25,8 @@ def arguments():
     parser.add_argument("--grid", action="store_true", help="line 1 over the whole grid, 10,000,000 rows too (an hour more)")
     parser.add_argument("--lines", default=",".join(LINES), help="which lines, for instance 1,2,quality (default: all)")
     parser.add_argument("--runs", type=int, help="runs of each contender (default 5)")
+    parser.add_argument("--budget", type=float, default=200, help="seconds that a contender of one comparison may take in all; one that "
+                        "takes longer has fewer runs, and the row says so (default: what each line sets, up to 200)")
     parser.add_argument("--rows", type=int, help="instead of 1,000,000 rows; ten times as many instead of 10,000,000")
     parser.add_argument("--output", required=True, help="directory of results.json; the results of other lines in it are kept")
     parser.add_argument("--core", required=True, help="the program core_grid")
@@ -58,7 +60,7 @@ def main():
     os.makedirs(chosen.output, exist_ok=True)
     bench = Bench(quick=chosen.quick, grid=chosen.grid, runs=chosen.runs or (2 if chosen.quick else 5), rows=rows, large=10 * rows,
                   threads=min(2, len(os.sched_getaffinity(0))), work_directory=chosen.output, core_program=chosen.core,
-                  budget=5 if chosen.quick else 150)
+                  budget=5 if chosen.quick else chosen.budget)
     tables = Tables(bench)
     about = machine.describe(Session())
     settings = machine.settings(Session())

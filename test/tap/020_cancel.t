@@ -57,10 +57,10 @@ my $best = sub { min(@_) };
 my $middle = sub { median(@_) };
 my $worst = sub { max(@_) };
 
-cancel_test('fit', "SELECT length(kmeans_fit(" . $sketch->('customers') . ", 50, '{\"quality\": \"best\"}')::text)", [0.3, 0.5, 0.8, 1.2, 1.7], $best);
+cancel_test('fit', "SELECT length(kmeans_fit(" . $sketch->('customers') . ", 50, '{\"quality\": \"best\", \"n_init\": 1000}')::text)", [0.3, 0.5, 0.8, 1.2, 1.7], $best);
 cancel_test('seeding', "SELECT length(kmeans_fit(" . $sketch->('customers') . ", 5000, '{\"quality\": \"fast\"}')::text)", [0.4, 0.6, 0.8, 1.0, 1.5], $best);
 cancel_test('scan of an aggregate', "SELECT kmeans(x, 3) FROM c a CROSS JOIN generate_series(1, 3)", [0.02, 0.05, 0.1, 0.15, 0.2], $best);
-cancel_test('kmeans_label OVER ()', "SELECT count(kmeans_label) FROM (SELECT kmeans_label(x, 50, '{\"quality\": \"best\"}') OVER () FROM c) l", [0.3, 0.6, 0.9, 1.3, 1.6], $best);
+cancel_test('kmeans_label OVER ()', "SELECT count(kmeans_label) FROM (SELECT kmeans_label(x, 50, '{\"quality\": \"best\", \"n_init\": 1000}') OVER () FROM c) l", [0.3, 0.6, 0.9, 1.3, 1.6], $best);
 cancel_test('kmeans_sketch of many rows', "SELECT length(kmeans_merge(sketch)::text) FROM sketches, generate_series(1, 8) WHERE name = 'random'", [0.02, 0.05, 0.1, 0.15, 0.2], $best);
 $s->value(q{SET segmentation.train_memory = '16MB'});
 cancel_test('compression of many rows', "SELECT length(kmeans_merge(sketch)::text) FROM sketches, generate_series(1, 6) WHERE name = 'random'", [0.1, 0.15, 0.25, 0.35, 0.45], $best);
@@ -75,19 +75,19 @@ cancel_test('fit of 20,000 clusters', "SELECT length(kmeans_fit(" . $sketch->('s
 
 # Parallel: the leader trains while workers wait or have gone.
 $s->value('SET max_parallel_workers_per_gather = 2; SET parallel_setup_cost = 0; SET parallel_tuple_cost = 0; SET min_parallel_table_scan_size = 0');
-my $parallel = "SELECT kmeans(x, 50, '{\"quality\": \"best\"}') FROM c";
+my $parallel = "SELECT kmeans(x, 50, '{\"quality\": \"best\", \"n_init\": 1000}') FROM c";
 like($s->value("EXPLAIN (COSTS OFF) $parallel"), qr/Partial Aggregate/, 'the plan is parallel');
 cancel_test('fit in a parallel query', $parallel, [0.7, 0.9, 1.1, 1.5, 2.0], $best);
 # A fit inside a worker.
 $s->value('SET force_parallel_mode = on');
-my $in_worker = "SELECT length(kmeans_fit(sketch, 50, '{\"quality\": \"best\"}')::text) FROM sketches WHERE name = 'customers'";
+my $in_worker = "SELECT length(kmeans_fit(sketch, 50, '{\"quality\": \"best\", \"n_init\": 1000}')::text) FROM sketches WHERE name = 'customers'";
 like($s->value("EXPLAIN (COSTS OFF) $in_worker"), qr/Gather/, 'the plan has a worker');
 cancel_test('fit in a parallel worker', $in_worker, [0.3, 0.5, 0.8, 1.2, 1.7], $best);
 $s->value('SET force_parallel_mode = off; SET max_parallel_workers_per_gather = 0');
 ok(wait_until(10, sub { $admin->value(q{SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'parallel worker'}) == 0 }), 'no worker is left');
 
 # statement_timeout. The sketch is read in some 10 ms, so that the limit falls into the fit.
-my $fit = "SELECT length(kmeans_fit(sketch, 50, '{\"quality\": \"best\"}')::text) FROM sketches WHERE name = 'customers'";
+my $fit = "SELECT length(kmeans_fit(sketch, 50, '{\"quality\": \"best\", \"n_init\": 1000}')::text) FROM sketches WHERE name = 'customers'";
 my $read = min(map { $s->query("SELECT octet_length(kmeans_sketch_send(sketch)) FROM sketches WHERE name = 'customers'")->{seconds} } 1 .. 3);
 cmp_ok($read, '<', 0.15, sprintf 'the sketch of 1,000,000 rows is read in %.0f ms', 1000 * $read);
 for my $case (['fit over a sketch', $fit, 0.2], ['seeding', "SELECT length(kmeans_fit(sketch, 5000)::text) FROM sketches WHERE name = 'customers'", 0.2]) {
@@ -109,7 +109,7 @@ is($s->query($fit)->{state}, '57014', 'cancelled in a subtransaction');
 is($s->value('ROLLBACK TO here; SELECT one FROM kept; COMMIT'), 1, 'the transaction goes on');
 
 # pg_terminate_backend ends the one session.
-for my $case (['fit', $fit, 0.5], ['fit in a parallel query', $parallel, 1.0], ['kmeans_label', "SELECT count(kmeans_label) FROM (SELECT kmeans_label(x, 50, '{\"quality\": \"best\"}') OVER () FROM c) l", 1.0]) {
+for my $case (['fit', $fit, 0.5], ['fit in a parallel query', $parallel, 1.0], ['kmeans_label', "SELECT count(kmeans_label) FROM (SELECT kmeans_label(x, 50, '{\"quality\": \"best\", \"n_init\": 1000}') OVER () FROM c) l", 1.0]) {
     my ($name, $sql, $delay) = @$case;
     my $victim = session($db, settings => '-c parallel_setup_cost=0 -c parallel_tuple_cost=0 -c min_parallel_table_scan_size=0');
     my $victim_pid = $victim->pid;
