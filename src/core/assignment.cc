@@ -219,7 +219,7 @@ bool Assignment::FindFailed(std::size_t first_tile, std::size_t end_tile, Worker
     count += left > 0 ? 0 : 1;
   }
   worker->failed_count = count;
-  return count <= rows / 2;
+  return count <= rows / 4;
 }
 
 void Assignment::AssignFailed(std::size_t first_tile, std::size_t end_tile, const std::vector<double>& centroids, Worker* worker,

@@ -12,6 +12,18 @@ bool SameValue(const struct varlena* a, const struct varlena* b) {
   return VARSIZE_ANY_EXHDR(a) == VARSIZE_ANY_EXHDR(b) && memcmp(VARDATA_ANY(a), VARDATA_ANY(b), VARSIZE_ANY_EXHDR(a)) == 0;
 }
 
+// Whether arguments 2 and 3 are constants; arguments of the transition function come one later than those of the aggregate.
+bool IsConstant(FunctionCallInfo fcinfo) {
+  const Aggref* aggregate = AggGetAggref(fcinfo);  // none in a window
+  if (aggregate == nullptr) return false;
+  const int last = Min(PG_NARGS() - 1, 3);
+  for (int i = 2; i <= last; ++i) {
+    if (list_length(aggregate->args) < i) return false;
+    if (!IsA(static_cast<TargetEntry*>(list_nth(aggregate->args, i - 1))->expr, Const)) return false;
+  }
+  return true;
+}
+
 // Replaces what is kept, whole or not at all.
 FitRequest* KeepRequest(FunctionCallInfo fcinfo, std::int32_t k, struct varlena* options) {
   std::string_view text = kNoOptions;
@@ -25,6 +37,7 @@ FitRequest* KeepRequest(FunctionCallInfo fcinfo, std::int32_t k, struct varlena*
   auto* request = reinterpret_cast<FitRequest*>(block);
   *request = {};
   request->k = k;
+  request->constant = IsConstant(fcinfo);
   if (options != nullptr) {
     request->value = reinterpret_cast<struct varlena*>(block + sizeof(FitRequest));
     memcpy(request->value, options, value_bytes);
@@ -42,10 +55,11 @@ FitRequest* KeepRequest(FunctionCallInfo fcinfo, std::int32_t k, struct varlena*
 
 FitRequest* ReadFitRequest(FunctionCallInfo fcinfo) {
   if (PG_ARGISNULL(2)) ereport(ERROR, (errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED), errmsg("number of clusters must not be null")));
+  auto* known = static_cast<FitRequest*>(fcinfo->flinfo->fn_extra);
+  if (likely(known != nullptr && known->constant)) return known;
   const std::int32_t k = PG_GETARG_INT32(2);
   struct varlena* options = nullptr;
   if (PG_NARGS() > 3 && !PG_ARGISNULL(3)) options = PG_GETARG_VARLENA_PP(3);
-  auto* known = static_cast<FitRequest*>(fcinfo->flinfo->fn_extra);
   if (likely(known != nullptr && known->k == k && SameValue(known->value, options))) return known;
   if (options != nullptr) options = reinterpret_cast<struct varlena*>(PG_GETARG_JSONB_P(3));
   return KeepRequest(fcinfo, k, options);

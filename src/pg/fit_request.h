@@ -16,6 +16,7 @@ struct FitRequest {
   char* options;             // JSON text in UTF-8
   struct varlena* value;     // the jsonb they came from; nullptr for none
   OnNull on_null;            // valid once checked_dimensions is set
+  bool constant;             // k and options are constants of the query: no row can bring others
   std::uint32_t checked_dimensions;  // k and options are valid for rows of this many features; 0: not known to be
 
   std::string_view text() const { return {options, options_bytes}; }

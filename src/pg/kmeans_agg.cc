@@ -208,7 +208,10 @@ SEGMENTATION_FUNCTION(kmeans_accum) {
   if (unlikely(!state->shape.has_fit)) {
     ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("sketch is not the state of a training")));
   }
-  RequireSameFit(state->k, {state->options, state->options_bytes}, *request);
+  if (state->matched == nullptr || state->matched != request) {
+    RequireSameFit(state->k, {state->options, state->options_bytes}, *request);
+    state->matched = request->constant ? request : nullptr;
+  }
   ReadRow(fcinfo, 4, &row);
   AppendFeatures(state, row.features, row.weight, row.weight_is_null);
   return StateResult(fcinfo, state);

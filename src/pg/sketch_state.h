@@ -47,6 +47,7 @@ struct SketchState {
   RowRules rules;
   bool unscaled;                  // option scale = none: columns are compared as they are
   bool compresses;                // more rows than it may keep are compressed, not an error
+  const void* matched;            // the constant request of the call site that was found to be the same
   struct varlena* options_value;  // the jsonb of the first row, to compare the others with; nullptr when not known
   std::uint64_t max_rows;         // how many rows lie in chunks at most; 0 while the width of a row is not known
   RowChunk* first;
