@@ -50,9 +50,8 @@ bool Assignment::Restart(const Points& points, std::size_t k, const ThreadTeam& 
 std::size_t Assignment::Assign(const std::vector<double>& centroids, const std::vector<double>& moved, ThreadTeam& team) {
   if (points_.filter() != nullptr) filter_centroids_.Set(*points_.filter(), centroids);
   if (keeps_slack_ && !first_) SetDrops(moved);
-  const std::size_t blocks = (points_.tile_count() + kBlockTiles - 1) / kBlockTiles;
   for (Worker& worker : workers_) worker.changed = 0;
-  team.ForEach(blocks, [&](std::size_t block, std::size_t worker, const Interrupt& interrupt) {
+  team.ForEach(points_.block_count(), [&](std::size_t block, std::size_t worker, const Interrupt& interrupt) {
     AssignBlock(block, centroids, &workers_[worker], interrupt);
   });
   std::size_t changed = 0;
@@ -93,7 +92,7 @@ void Assignment::SetDrops(const std::vector<double>& moved) {
 
 void Assignment::AssignBlock(std::size_t block, const std::vector<double>& centroids, Worker* worker, const Interrupt& interrupt) {
   const std::size_t first = block * kBlockTiles;
-  const std::size_t end = std::min(first + kBlockTiles, points_.tile_count());
+  const std::size_t end = points_.BlockEnd(block);
   if (points_.filter() == nullptr) {
     for (std::size_t tile = first; tile < end; ++tile) AssignTilePlainly(tile, centroids, worker, interrupt);
   } else if (keeps_slack_ && !first_ && FindFailed(first, end, worker)) {
@@ -223,7 +222,7 @@ bool Assignment::FindFailed(std::size_t first_tile, std::size_t end_tile, Worker
 }
 
 void Assignment::AssignFailed(std::size_t first_tile, std::size_t end_tile, const std::vector<double>& centroids, Worker* worker,
-                  const Interrupt& interrupt) {
+                              const Interrupt& interrupt) {
   const FilterTiles& filter = *points_.filter();
   const std::size_t dimensions = points_.dimensions();
   const float radius = *std::max_element(filter.radius.begin() + static_cast<std::ptrdiff_t>(first_tile),

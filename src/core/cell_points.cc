@@ -2,6 +2,8 @@
 
 #include <cstring>
 
+#include "core/cell_moments.h"
+
 namespace segmentation {
 
 CellPoints PointsOfCells(const RowSet& rows, const Interrupt& interrupt) {
@@ -19,11 +21,7 @@ CellPoints PointsOfCells(const RowSet& rows, const Interrupt& interrupt) {
       std::memcpy(out.values.data() + at, block.data + i * rows.RowBytes(), rows.RowBytes());
     }
   }
-  const auto number = [&](std::size_t i) {
-    double value;
-    std::memcpy(&value, rows.cells + i * sizeof(double), sizeof value);
-    return value;
-  };
+  const auto number = [&](std::size_t i) { return LoadDouble(rows.cells + i * sizeof(double)); };
   for (std::size_t j = 0; j < dimensions; ++j) {
     out.low.push_back(number(j));
     out.high.push_back(number(dimensions + j));

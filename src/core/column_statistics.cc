@@ -42,8 +42,8 @@ void SumFolds(const double* terms, double down, double* high, double* low) {
   SumFoldsNarrow(terms, down, high, low);
 }
 
-// Exact sums over the points of `width` quantities: terms(column values or null, weights, column, quantity, out) writes the 64
-// terms of one quantity of one column. units: per column and quantity.
+// Exact sums over the points of `width` quantities: terms(values of a column, column, quantity, out) writes the 64 terms
+// of one quantity. units: per column and quantity.
 template <typename Terms>
 std::vector<double> SumColumns(const Points& points, std::size_t quantities, const std::vector<SumUnit>& units, ThreadTeam& team,
                                const Terms& terms) {
@@ -58,11 +58,10 @@ std::vector<double> SumColumns(const Points& points, std::size_t quantities, con
     worker.tile.resize(points.in_place() ? dimensions * kTileRows : 0);
     worker.folds.resize(2 * width);
   }
-  const std::size_t blocks = (points.tile_count() + kBlockTiles - 1) / kBlockTiles;
-  team.ForEach(blocks, [&](std::size_t block, std::size_t worker, const Interrupt& interrupt) {
+  team.ForEach(points.block_count(), [&](std::size_t block, std::size_t worker, const Interrupt& interrupt) {
     std::vector<double>& folds = workers[worker].folds;
     std::fill(folds.begin(), folds.end(), 0.0);
-    for (std::size_t tile = block * kBlockTiles; tile < std::min((block + 1) * kBlockTiles, points.tile_count()); ++tile) {
+    for (std::size_t tile = block * kBlockTiles; tile < points.BlockEnd(block); ++tile) {
       interrupt.Poll();
       const double* values = points.Tile(tile, workers[worker].tile.data());
       double weight_buffer[kTileRows];

@@ -64,11 +64,9 @@ class ExactTotal {
     total_ += (static_cast<WideInteger>(static_cast<std::int64_t>(high * 0x1p40)) << 40) + static_cast<std::int64_t>(low * 0x1p80);
   }
   void Add(const ExactTotal& other) { total_ += other.total_; }
-  void Subtract(Folds folds) { Add(-folds.high, -folds.low); }
   void Add(Folds folds) { Add(folds.high, folds.low); }
   // Rounded once.
   double Value(const SumUnit& unit) const { return unit.Back(static_cast<double>(total_) * 0x1p-80); }
-  bool IsZero() const { return total_ == 0; }
 
  private:
   WideInteger total_ = 0;

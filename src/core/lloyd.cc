@@ -73,11 +73,10 @@ double Inertia(const Points& points, const std::vector<double>& centroids, const
   const SumUnit unit(SquareBound(points, centroids));
   std::vector<ExactTotal> totals(team.size());
   std::vector<std::vector<double>> buffers(points.in_place() ? team.size() : 0, std::vector<double>(dimensions * kTileRows));
-  const std::size_t blocks = (points.tile_count() + kBlockTiles - 1) / kBlockTiles;
-  team.ForEach(blocks, [&](std::size_t block, std::size_t worker, const Interrupt& interrupt) {
+  team.ForEach(points.block_count(), [&](std::size_t block, std::size_t worker, const Interrupt& interrupt) {
     double high = 0;
     double low = 0;
-    for (std::size_t tile = block * kBlockTiles; tile < std::min((block + 1) * kBlockTiles, points.tile_count()); ++tile) {
+    for (std::size_t tile = block * kBlockTiles; tile < points.BlockEnd(block); ++tile) {
       interrupt.Poll();
       const double* values = points.Tile(tile, points.in_place() ? buffers[worker].data() : nullptr);
       double weight_buffer[kTileRows];

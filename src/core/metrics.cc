@@ -39,7 +39,7 @@ class ClusterSummer {
 
   // One block, of at most kMaxTerms rows.
   void AddBlock(std::size_t block, Worker* worker, const Interrupt& interrupt) {
-    const std::size_t end = std::min((block + 1) * kBlockTiles, points_.tile_count());
+    const std::size_t end = points_.BlockEnd(block);
     for (std::size_t tile = block * kBlockTiles; tile < end; ++tile) {
       interrupt.Poll();
       AddTile(tile, worker);
@@ -207,8 +207,7 @@ std::vector<ClusterSums> SumClusters(const Points& points, const std::vector<dou
   std::vector<ClusterSummer::Worker> workers;
   workers.reserve(team.size());
   for (std::size_t worker = 0; worker < team.size(); ++worker) workers.emplace_back(&summer, points);
-  const std::size_t blocks = (points.tile_count() + kBlockTiles - 1) / kBlockTiles;
-  team.ForEach(blocks, [&](std::size_t block, std::size_t worker, const Interrupt& interrupt) {
+  team.ForEach(points.block_count(), [&](std::size_t block, std::size_t worker, const Interrupt& interrupt) {
     summer.AddBlock(block, &workers[worker], interrupt);
   });
   return summer.Result();

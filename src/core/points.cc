@@ -6,12 +6,6 @@
 #include <limits>
 
 namespace segmentation {
-namespace {
-
-std::size_t BlockCount(const Points& points) { return (points.tile_count() + kBlockTiles - 1) / kBlockTiles; }
-
-}  // namespace
-
 Points::Points(Tiles tiles)
     : rows_(tiles.rows()), dimensions_(tiles.dimensions()), weighted_(tiles.weighted()), tiles_(std::move(tiles)) {}
 
@@ -79,8 +73,8 @@ void Points::Scale(const std::vector<double>& offset, const std::vector<double>&
     scale_ = scale;
     return;
   }
-  team.ForEach(BlockCount(*this), [&](std::size_t block, std::size_t, const Interrupt& interrupt) {
-    for (std::size_t tile = block * kBlockTiles; tile < std::min((block + 1) * kBlockTiles, tile_count()); ++tile) {
+  team.ForEach(block_count(), [&](std::size_t block, std::size_t, const Interrupt& interrupt) {
+    for (std::size_t tile = block * kBlockTiles; tile < BlockEnd(block); ++tile) {
       interrupt.Poll();
       for (std::size_t j = 0; j < dimensions_; ++j) {
         double* column = tiles_.Tile(tile) + j * kTileRows;
@@ -103,9 +97,9 @@ void Points::FindBounds(ThreadTeam& team) {
     bounds.high.assign(dimensions_, -kInfinity);
     if (in_place()) bounds.buffer.resize(dimensions_ * kTileRows);
   }
-  team.ForEach(BlockCount(*this), [&](std::size_t block, std::size_t worker, const Interrupt& interrupt) {
+  team.ForEach(block_count(), [&](std::size_t block, std::size_t worker, const Interrupt& interrupt) {
     Bounds& bounds = found[worker];
-    for (std::size_t tile = block * kBlockTiles; tile < std::min((block + 1) * kBlockTiles, tile_count()); ++tile) {
+    for (std::size_t tile = block * kBlockTiles; tile < BlockEnd(block); ++tile) {
       interrupt.Poll();
       const double* values = Tile(tile, bounds.buffer.data());
       const std::size_t rows = RowsIn(tile);
@@ -156,9 +150,9 @@ void Points::BuildFilter(ThreadTeam& team) {
   filter_.values.resize(tile_count() * kTileRows * dimensions_);
   filter_.radius.resize(tile_count());
   std::vector<std::vector<double>> buffers(in_place() ? team.size() : 0, std::vector<double>(dimensions_ * kTileRows));
-  team.ForEach(BlockCount(*this), [&](std::size_t block, std::size_t worker, const Interrupt& interrupt) {
+  team.ForEach(block_count(), [&](std::size_t block, std::size_t worker, const Interrupt& interrupt) {
     double* buffer = in_place() ? buffers[worker].data() : nullptr;
-    for (std::size_t tile = block * kBlockTiles; tile < std::min((block + 1) * kBlockTiles, tile_count()); ++tile) {
+    for (std::size_t tile = block * kBlockTiles; tile < BlockEnd(block); ++tile) {
       interrupt.Poll();
       const double* values = Tile(tile, buffer);
       float* to = filter_.values.data() + tile * kTileRows * dimensions_;

@@ -2,6 +2,7 @@
 // are and are scaled whenever they are read.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -39,6 +40,9 @@ class Points {
   bool in_place() const { return !starts_.empty(); }
   std::size_t tile_count() const { return (rows_ + kTileRows - 1) / kTileRows; }
   std::size_t RowsIn(std::size_t tile) const { return tile + 1 < tile_count() ? kTileRows : rows_ - tile * kTileRows; }
+  // Blocks of kBlockTiles tiles, for a team; the tiles of one end before BlockEnd.
+  std::size_t block_count() const { return (tile_count() + kBlockTiles - 1) / kBlockTiles; }
+  std::size_t BlockEnd(std::size_t block) const { return std::min((block + 1) * kBlockTiles, tile_count()); }
   // Only where not in place.
   const Tiles& tiles() const { return tiles_; }
   Tiles& tiles() { return tiles_; }

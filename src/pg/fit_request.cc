@@ -5,8 +5,6 @@
 namespace segmentation {
 namespace {
 
-constexpr std::string_view kNoOptions = "{}";
-
 bool SameValue(const struct varlena* a, const struct varlena* b) {
   if (a == nullptr || b == nullptr) return a == b;
   return VARSIZE_ANY_EXHDR(a) == VARSIZE_ANY_EXHDR(b) && memcmp(VARDATA_ANY(a), VARDATA_ANY(b), VARSIZE_ANY_EXHDR(a)) == 0;
@@ -26,11 +24,7 @@ bool IsConstant(FunctionCallInfo fcinfo) {
 
 // Replaces what is kept, whole or not at all.
 FitRequest* KeepRequest(FunctionCallInfo fcinfo, std::int32_t k, struct varlena* options) {
-  std::string_view text = kNoOptions;
-  if (options != nullptr) {
-    auto* json = reinterpret_cast<Jsonb*>(options);
-    text = ToUtf8(JsonbToCString(nullptr, &json->root, static_cast<int>(VARSIZE(json))));
-  }
+  const std::string_view text = OptionsText(options);
   const std::size_t value_bytes = options == nullptr ? 0 : VARSIZE(options);
   const std::size_t bytes = sizeof(FitRequest) + MAXALIGN(value_bytes) + text.size() + 1;
   auto* block = static_cast<char*>(MemoryContextAlloc(fcinfo->flinfo->fn_mcxt, bytes));
@@ -52,6 +46,12 @@ FitRequest* KeepRequest(FunctionCallInfo fcinfo, std::int32_t k, struct varlena*
 }
 
 }  // namespace
+
+std::string_view OptionsText(struct varlena* options) {
+  if (options == nullptr) return "{}";
+  auto* json = reinterpret_cast<Jsonb*>(options);
+  return ToUtf8(JsonbToCString(nullptr, &json->root, static_cast<int>(VARSIZE(json))));
+}
 
 FitRequest* ReadFitRequest(FunctionCallInfo fcinfo) {
   if (PG_ARGISNULL(2)) ereport(ERROR, (errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED), errmsg("number of clusters must not be null")));
@@ -77,12 +77,12 @@ void CheckFitRequest(FitRequest* request, std::uint32_t dimensions) {
   request->checked_dimensions = dimensions;
 }
 
-void RequireSameFit(std::int32_t k, std::string_view options, const FitRequest& request) {
-  if (unlikely(k != request.k)) {
+void RequireSameFit(std::int32_t k, std::string_view options, std::int32_t other_k, std::string_view other_options) {
+  if (unlikely(k != other_k)) {
     ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("number of clusters must be the same for all rows"),
-                    errdetail("One row asks for %d clusters and another for %d.", k, request.k)));
+                    errdetail("One row asks for %d clusters and another for %d.", k, other_k)));
   }
-  if (unlikely(options != request.text())) {
+  if (unlikely(options != other_options)) {
     ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("options must be the same for all rows")));
   }
 }

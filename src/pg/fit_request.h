@@ -28,7 +28,10 @@ FitRequest* ReadFitRequest(FunctionCallInfo fcinfo);
 // Raises 22023 and others unless k and options are good for rows of so many features.
 void CheckFitRequest(FitRequest* request, std::uint32_t dimensions);
 
-// Raises 22023 where a state was asked for something else.
-void RequireSameFit(std::int32_t k, std::string_view options, const FitRequest& request);
+// The text of a jsonb of options (nullptr: none were given), UTF-8.
+std::string_view OptionsText(struct varlena* options);
+
+// Raises 22023 where one row (or state) was asked for something else than another.
+void RequireSameFit(std::int32_t k, std::string_view options, std::int32_t other_k, std::string_view other_options);
 
 }  // namespace segmentation

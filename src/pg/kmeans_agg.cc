@@ -199,7 +199,7 @@ SEGMENTATION_FUNCTION(kmeans_accum) {
   }
   FlatState flat;
   if (!IsSketchState(PG_GETARG_DATUM(0)) && ReadFlatState(PG_GETARG_DATUM(0), &flat) && flat.view.header.has_fit) {
-    RequireSameFit(flat.view.k, flat.view.options, *request);
+    RequireSameFit(flat.view.k, flat.view.options, request->k, request->text());
     ReadRow(fcinfo, 4, &row);
     CheckFitRequest(request, flat.view.header.dimensions);
     if (AppendFlat(&flat, {request->on_null, true}, row, &result)) return result;
@@ -209,7 +209,7 @@ SEGMENTATION_FUNCTION(kmeans_accum) {
     ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("sketch is not the state of a training")));
   }
   if (state->matched == nullptr || state->matched != request) {
-    RequireSameFit(state->k, {state->options, state->options_bytes}, *request);
+    RequireSameFit(state->k, {state->options, state->options_bytes}, request->k, request->text());
     state->matched = request->constant ? request : nullptr;
   }
   ReadRow(fcinfo, 4, &row);
@@ -307,8 +307,7 @@ SEGMENTATION_FUNCTION(kmeans_sketch_final) {
 SEGMENTATION_FUNCTION(kmeans_fit) {
   const auto* sketch = reinterpret_cast<struct varlena*>(PG_DETOAST_DATUM(PG_GETARG_DATUM(0)));
   const std::int32_t k = PG_GETARG_INT32(1);
-  Jsonb* json = PG_GETARG_JSONB_P(2);
-  const std::string_view options = ToUtf8(JsonbToCString(nullptr, &json->root, static_cast<int>(VARSIZE(json))));
+  const std::string_view options = OptionsText(reinterpret_cast<struct varlena*>(PG_GETARG_JSONB_P(2)));
   TrainedValue trained{};
   CallCore([&] { trained = KeepModel(Train(RowsOf(ReadTrustedSketch(SketchBytesOf(sketch))), k, options)); });
   SayWarnings(fcinfo, trained);

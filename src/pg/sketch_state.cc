@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "core/tiles.h"
+#include "pg/fit_request.h"
 #include "pg/settings.h"
 
 namespace segmentation {
@@ -186,19 +187,6 @@ void AppendCells(SketchState* state, const SketchHeader& shape, const char* sect
   RefreshLimits(state);
 }
 
-constexpr std::string_view kNoOptions = "{}";
-
-[[noreturn]] void RaiseOtherOptions() {
-  ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("options must be the same for all rows")));
-  pg_unreachable();
-}
-
-// The options of `value` (a jsonb) as UTF-8 text.
-std::string_view OptionsText(struct varlena* value) {
-  auto* json = reinterpret_cast<Jsonb*>(value);
-  return ToUtf8(JsonbToCString(nullptr, &json->root, static_cast<int>(VARSIZE(json))));
-}
-
 struct varlena* CopyValue(MemoryContext context, const struct varlena* value) {
   auto* copy = static_cast<struct varlena*>(MemoryContextAlloc(context, VARSIZE(value)));
   memcpy(copy, value, VARSIZE(value));
@@ -253,7 +241,7 @@ void SetFitText(SketchState* state, std::int32_t k, std::string_view text) {
 }
 
 void SetFit(SketchState* state, std::int32_t k, struct varlena* options) {
-  SetFitText(state, k, options == nullptr ? kNoOptions : OptionsText(options));
+  SetFitText(state, k, OptionsText(options));
   if (options != nullptr) state->options_value = CopyValue(state->header.eoh_context, options);
 }
 
@@ -261,19 +249,11 @@ void RequireSameFit(SketchState* state, std::int32_t k, struct varlena* options)
   if (unlikely(!state->shape.has_fit)) {
     ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("sketch is not the state of a training")));
   }
-  if (unlikely(k != state->k)) {
-    ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("number of clusters must be the same for all rows"),
-                    errdetail("One row asks for %d clusters and another for %d.", state->k, k)));
-  }
-  if (options == nullptr) {
-    if (std::string_view(state->options, state->options_bytes) == kNoOptions) return;
-    RaiseOtherOptions();
-  }
   const struct varlena* known = state->options_value;
-  if (likely(known != nullptr && VARSIZE(known) == VARSIZE(options) && memcmp(known, options, VARSIZE(known)) == 0)) return;
-  const std::string_view text = OptionsText(options);
-  if (text != std::string_view(state->options, state->options_bytes)) RaiseOtherOptions();
-  state->options_value = CopyValue(state->header.eoh_context, options);
+  const bool same_value = options != nullptr && known != nullptr && VARSIZE(known) == VARSIZE(options) &&
+                          memcmp(known, options, VARSIZE(known)) == 0;
+  if (likely(same_value && k == state->k)) return;
+  RequireSameFit(state->k, {state->options, state->options_bytes}, k, OptionsText(options));
 }
 
 void AppendFeatures(SketchState* state, const FeatureArray& features, const double* weight, bool weight_is_null) {

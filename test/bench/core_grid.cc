@@ -19,12 +19,8 @@
 #include <vector>
 
 #include "core/lloyd.h"
-// The branch without threads can go when the core has them.
-#if __has_include("core/threads.h")
 #include "core/points.h"
 #include "core/threads.h"
-#define SEGMENTATION_THREADS 1
-#endif
 
 namespace segmentation {
 namespace {
@@ -51,7 +47,6 @@ Tiles LayOut(const std::vector<double>& rows, std::size_t dimensions) {
   return tiles;
 }
 
-#if SEGMENTATION_THREADS
 using Prepared = Points;
 
 Prepared Prepare(const std::vector<double>& rows, std::size_t dimensions) {
@@ -69,16 +64,6 @@ Outcome RunLloyd(const Prepared& points, const std::vector<double>& start, int i
   const Clustering result = Lloyd(points, start, limits, Distance::kEuclidean, team);
   return {result.iterations, static_cast<int>(team.size()), result.inertia};
 }
-#else
-using Prepared = Tiles;
-
-Prepared Prepare(const std::vector<double>& rows, std::size_t dimensions) { return LayOut(rows, dimensions); }
-
-Outcome RunLloyd(const Prepared& points, const std::vector<double>& start, int iterations, int /*threads*/) {
-  const Clustering result = Lloyd(points, start, {iterations, 0}, Distance::kEuclidean, {});
-  return {result.iterations, 1, result.inertia};
-}
-#endif
 
 // ---- the rest --------------------------------------------------------------------------------------------------------
 
