@@ -22,8 +22,25 @@ MemoryContext AggregateContext(FunctionCallInfo fcinfo) {
   return context;
 }
 
+// A state that this aggregate is to fill.
+void SetUse(FunctionCallInfo fcinfo, SketchState* state) {
+  state->use = UseOfState(fcinfo);
+  if (state->use == StateUse::kLeader) state->area = castNode(AggState, fcinfo->context)->ss.ps.state->es_query_dsa;
+}
+
+SketchState* NewState(FunctionCallInfo fcinfo, MemoryContext context) {
+  SketchState* state = NewSketchState(context);
+  state->compresses = true;
+  SetUse(fcinfo, state);
+  return state;
+}
+
 SketchState* StateArgument(FunctionCallInfo fcinfo, MemoryContext context) {
-  return PG_ARGISNULL(0) ? nullptr : StateOf(PG_GETARG_DATUM(0), context);
+  if (PG_ARGISNULL(0)) return nullptr;
+  const Datum value = PG_GETARG_DATUM(0);
+  SketchState* state = StateOf(value, context);
+  if (!IsSketchState(value)) SetUse(fcinfo, state);
+  return state;
 }
 
 Datum StateResult(FunctionCallInfo fcinfo, SketchState* state) {
@@ -103,6 +120,7 @@ void RequireSameCapacity(std::uint64_t state, std::uint64_t row) {
 struct OtherState {
   SketchState* object;  // where it is an expanded one; otherwise the view
   SketchView view;
+  SharedList shared;  // more rows of the view
 
   std::int32_t k() const { return object != nullptr ? object->k : view.k; }
   std::string_view options() const {
@@ -116,17 +134,25 @@ OtherState ReadOther(Datum value) {
   if (IsSketchState(value)) {
     other.object = StateOf(value, CurrentMemoryContext);
   } else {
-    const auto* flat = reinterpret_cast<struct varlena*>(PG_DETOAST_DATUM_PACKED(value));
-    CallCore([&] { other.view = ReadTrustedSketch(SketchBytesOf(flat)); });
+    std::string_view bytes = SketchBytesOf(reinterpret_cast<struct varlena*>(PG_DETOAST_DATUM_PACKED(value)));
+    other.object = static_cast<SketchState*>(ReadLocalState(bytes));
+    if (other.object != nullptr) return other;
+    other.shared = ReadSharedList(&bytes);
+    CallCore([&] { other.view = ReadTrustedSketch(bytes); });
   }
   return other;
 }
 
-void AppendOther(SketchState* state, const OtherState& other) {
-  if (other.object != nullptr) {
-    AppendState(state, other.object);
-  } else {
-    AppendView(state, other.view);
+void AppendOther(FunctionCallInfo fcinfo, SketchState* state, const OtherState& other) {
+  if (other.object != nullptr) return AppendState(state, other.object);
+  AppendView(state, other.view);
+  if (other.shared.blocks == 0) return;
+  const SharedQuery query = FindSharedQuery(fcinfo, other.shared);
+  for (std::uint64_t i = 0; i < other.shared.blocks; ++i) {
+    CHECK_FOR_INTERRUPTS();
+    SharedRows rows;
+    memcpy(&rows, other.shared.first + i * sizeof rows, sizeof rows);
+    AppendShared(state, other.view.header, query, rows);
   }
 }
 
@@ -141,7 +167,8 @@ void RequireSameRequest(const SketchHeader& shape, std::int32_t k, std::string_v
 
 // Merges small states without making objects of them; keep_fit: what the state was asked for goes along.
 bool CombineFlat(FunctionCallInfo fcinfo, const OtherState& other, bool keep_fit, Datum* result) {
-  if (other.object != nullptr || other.view.header.cells > 0 || other.view.header.dimensions == 0) return false;
+  if (other.object != nullptr || other.shared.blocks > 0) return false;
+  if (other.view.header.cells > 0 || other.view.header.dimensions == 0) return false;
   FlatState state;
   if (PG_ARGISNULL(0)) {
     SketchHeader shape = other.view.header;
@@ -191,8 +218,7 @@ SEGMENTATION_FUNCTION(kmeans_accum) {
         AppendFlat(&flat, {request->on_null, true}, row, &result)) {
       return result;
     }
-    SketchState* state = NewSketchState(context);
-    state->compresses = true;
+    SketchState* state = NewState(fcinfo, context);
     SetFitText(state, request->k, request->text());
     AppendFeatures(state, row.features, row.weight, row.weight_is_null);
     return StateResult(fcinfo, state);
@@ -225,15 +251,14 @@ SEGMENTATION_FUNCTION(kmeans_combine) {
   if (CombineFlat(fcinfo, other, true, &result)) return result;
   SketchState* state = StateArgument(fcinfo, context);
   if (state == nullptr) {
-    state = NewSketchState(context);
-    state->compresses = true;
+    state = NewState(fcinfo, context);
     state->shape.capacity = other.shape().capacity;
     state->shape.weighted = other.shape().weighted;
     if (other.shape().has_fit) SetFitText(state, other.k(), other.options());
   } else {
     RequireSameRequest(state->shape, state->k, {state->options, state->options_bytes}, other);
   }
-  AppendOther(state, other);
+  AppendOther(fcinfo, state, other);
   return StateResult(fcinfo, state);
 }
 
@@ -259,8 +284,7 @@ SEGMENTATION_FUNCTION(kmeans_sketch_accum) {
   if (PG_ARGISNULL(0)) {
     ReadRow(fcinfo, 3, &row);
     if (StartFlat(row, capacity, 0, nullptr, 0, &flat) && AppendFlat(&flat, kRules, row, &result)) return result;
-    state = NewSketchState(context);
-    state->compresses = true;
+    state = NewState(fcinfo, context);
     state->shape.capacity = capacity;
   } else {
     if (!IsSketchState(PG_GETARG_DATUM(0)) && ReadFlatState(PG_GETARG_DATUM(0), &flat) && !flat.view.header.has_fit) {
@@ -285,14 +309,13 @@ SEGMENTATION_FUNCTION(kmeans_merge_accum) {
   if (CombineFlat(fcinfo, other, false, &result)) return result;
   SketchState* state = StateArgument(fcinfo, context);
   if (state == nullptr) {
-    state = NewSketchState(context);
-    state->compresses = true;
+    state = NewState(fcinfo, context);
     state->shape.capacity = other.shape().capacity;
     state->shape.weighted = other.shape().weighted;
   }
   state->shape.capacity = Max(state->shape.capacity, other.shape().capacity);
   RefreshLimits(state);
-  AppendOther(state, other);
+  AppendOther(fcinfo, state, other);
   return StateResult(fcinfo, state);
 }
 

@@ -18,6 +18,17 @@ inline bool ReadsCurrentRow([[maybe_unused]] const Var* variable) {
 #endif
 }
 
+using PlanStateWalker = bool (*)(PlanState*, void*);
+
+// Calls the walker for the children of a plan's node, until one answers true.
+inline bool WalkPlanStates(PlanState* node, PlanStateWalker walker, void* context) {
+#if PG_VERSION_NUM >= 160000
+  return planstate_tree_walker(node, walker, context);
+#else
+  return planstate_tree_walker(node, reinterpret_cast<bool (*)()>(reinterpret_cast<void*>(walker)), context);
+#endif
+}
+
 // Base64 of bytes; the result's length, or -1. The server's functions take unsigned bytes from 18 on.
 inline int EncodeBase64(const char* from, int length, char* to, int room) {
 #if PG_VERSION_NUM >= 180000

@@ -91,8 +91,7 @@ void CompressState(SketchState* state) {
   state->shape.cells = cells;
   state->shape.cell_rows += state->shape.rows;
   state->shape.rows = 0;
-  for (RowChunk* chunk = state->first; chunk != nullptr; chunk = chunk->next) chunk->rows = 0;
-  state->last = state->first;
+  ClearChunks(state);
   RefreshLimits(state);
 }
 
@@ -125,7 +124,7 @@ RowSet RowsOf(const SketchState* state) {
   set.rows = state->shape.rows;
   set.skipped = state->shape.skipped;
   for (RowChunk* chunk = state->first; chunk != nullptr; chunk = chunk->next) {
-    if (chunk->rows > 0) set.blocks.push_back({chunk->Data(), chunk->rows});
+    if (chunk->rows > 0) set.blocks.push_back({chunk->data, chunk->rows});
   }
   set.cells = state->cells;
   set.cell_count = state->shape.cells;

@@ -14,28 +14,77 @@ constexpr std::size_t kFirstChunkBytes = 2048;
 constexpr std::size_t kLargestChunkBytes = std::size_t{16} << 20;
 // From this size on a chunk asks for huge pages: a page fault costs as much as keeping some sixty rows.
 constexpr std::size_t kHugeChunkBytes = std::size_t{4} << 20;
+// Chunks in shared memory: fewer rows go through the tuple queue as fast, and larger ones leave much of their segments empty.
+constexpr std::size_t kLeastSharedBytes = std::size_t{1} << 20;
+constexpr std::size_t kLargestSharedBytes = std::size_t{4} << 20;
+
+struct SharedSum {
+  std::uint64_t blocks;
+  std::uint64_t rows;
+};
+
+SharedSum RowsInShared(const SketchState* state) {
+  SharedSum sum = {};
+  if (state->area == nullptr) return sum;
+  for (RowChunk* chunk = state->first; chunk != nullptr; chunk = chunk->next) {
+    if (chunk->shared.area == nullptr || chunk->rows == 0) continue;
+    ++sum.blocks;
+    sum.rows += chunk->rows;
+  }
+  return sum;
+}
+
+// The rows that the flat value only tells of.
+SharedSum RowsToTell(const SketchState* state, const SketchHeader& shape) {
+  return shape.cells == 0 && !state->told ? RowsInShared(state) : SharedSum{};
+}
 
 Size FlatSize(ExpandedObjectHeader* header) {
-  const SketchHeader shape = SettledShape(reinterpret_cast<SketchState*>(header));
+  auto* state = reinterpret_cast<SketchState*>(header);
+  if (state->use == StateUse::kThisProcess) return VARHDRSZ + kLocalStateBytes;
+  SketchHeader shape = SettledShape(state);
+  const SharedSum told = RowsToTell(state, shape);
+  const std::size_t list = told.blocks == 0 ? 0 : kSharedListBytes + told.blocks * sizeof(SharedRows);
+  shape.rows -= told.rows;
   std::size_t bytes = 0;
   CallCore([&] { bytes = SketchBytes(shape); });
-  return VARHDRSZ + bytes;
+  return VARHDRSZ + list + bytes;
+}
+
+char* WriteToldRows(const SketchState* state, char* to) {
+  to = WriteSharedList(RowsInShared(state).blocks, to);
+  for (RowChunk* chunk = state->first; chunk != nullptr; chunk = chunk->next) {
+    if (chunk->shared.area == nullptr || chunk->rows == 0) continue;
+    const SharedRows rows = {chunk->shared.at, chunk->rows};
+    memcpy(to, &rows, sizeof rows);
+    to += sizeof rows;
+  }
+  return to;
 }
 
 void FlattenInto(ExpandedObjectHeader* header, void* result, Size allocated) {
   auto* state = reinterpret_cast<SketchState*>(header);
-  const SketchHeader shape = SettledShape(state);
-  if (allocated >= kHugeChunkBytes) AdviseHugePages(result, allocated);
   SET_VARSIZE(result, allocated);
-  char* to = WriteSketchPrefix(shape, state->k, {state->options, state->options_bytes}, VARDATA(result));
+  if (state->use == StateUse::kThisProcess) return WriteLocalState(state, VARDATA(result));
+  SketchHeader shape = SettledShape(state);
+  const SharedSum told = RowsToTell(state, shape);
+  char* to = VARDATA(result);
+  if (told.blocks > 0) {
+    to = WriteToldRows(state, to);
+    shape.rows -= told.rows;
+    state->told = true;
+  }
+  if (allocated >= kHugeChunkBytes) AdviseHugePages(result, allocated);
+  to = WriteSketchPrefix(shape, state->k, {state->options, state->options_bytes}, to);
   if (shape.cells > 0) {
     memcpy(to, SettledCells(state), shape.CellSectionBytes());
     return;
   }
   for (RowChunk* chunk = state->first; chunk != nullptr; chunk = chunk->next) {
     CHECK_FOR_INTERRUPTS();
+    if (told.blocks > 0 && chunk->shared.area != nullptr) continue;
     const std::size_t bytes = chunk->rows * shape.RowBytes();
-    memcpy(to, chunk->Data(), bytes);
+    memcpy(to, chunk->data, bytes);
     to += bytes;
   }
 }
@@ -52,15 +101,64 @@ void SetDimensions(SketchState* state, std::size_t dimensions) {
   RefreshLimits(state);
 }
 
+// Rows begin at a cache line, so that one of 64 bytes lies in one.
+constexpr std::size_t kRowAlign = 64;
+char* AlignRows(char* at) {
+  return reinterpret_cast<char*>((reinterpret_cast<std::uintptr_t>(at) + kRowAlign - 1) / kRowAlign * kRowAlign);
+}
+
+RowChunk* SharedChunk(SketchState* state, std::size_t bytes) {
+  SharedBlock block;
+  char* data = AllocateShared(state->area, bytes, RowsInShared(state).rows * state->shape.RowBytes(), &block);
+  if (data == nullptr) return nullptr;
+  auto* chunk = static_cast<RowChunk*>(MemoryContextAllocZero(state->header.eoh_context, sizeof(RowChunk)));
+  chunk->data = data;
+  chunk->shared = block;
+  return chunk;
+}
+
+RowChunk* PrivateChunk(SketchState* state, std::size_t bytes) {
+  const std::size_t all = sizeof(RowChunk) + kRowAlign + bytes;
+  auto* chunk = static_cast<RowChunk*>(MemoryContextAllocHuge(state->header.eoh_context, all));
+  if (all >= kHugeChunkBytes) AdviseHugePages(chunk, all);
+  *chunk = {};
+  chunk->data = AlignRows(reinterpret_cast<char*>(chunk + 1));
+  return chunk;
+}
+
 void AddChunk(SketchState* state, std::uint64_t rows) {
-  const std::size_t bytes = RowChunk::kOverhead + rows * state->shape.RowBytes();
-  auto* chunk = static_cast<RowChunk*>(MemoryContextAllocHuge(state->header.eoh_context, bytes));
-  if (bytes >= kHugeChunkBytes) AdviseHugePages(chunk, bytes);
-  chunk->next = nullptr;
-  chunk->rows = 0;
+  const std::size_t bytes = rows * state->shape.RowBytes();
+  RowChunk* chunk = nullptr;
+  if (state->area != nullptr && bytes >= kLeastSharedBytes) chunk = SharedChunk(state, bytes);
+  if (chunk == nullptr) chunk = PrivateChunk(state, bytes);
   chunk->room = rows;
   (state->last == nullptr ? state->first : state->last->next) = chunk;
   state->last = chunk;
+}
+
+// Puts full chunks that others have filled before its own.
+RowChunk* AddForeignChunk(SketchState* state, std::uint64_t rows) {
+  auto* chunk = static_cast<RowChunk*>(MemoryContextAllocZero(state->header.eoh_context, sizeof(RowChunk)));
+  chunk->foreign = true;
+  chunk->rows = chunk->room = rows;
+  chunk->next = state->first;
+  state->first = chunk;
+  if (state->last == nullptr) state->last = chunk;
+  state->shape.rows += rows;
+  return chunk;
+}
+
+void FreeChunk(RowChunk* chunk) {
+  if (chunk->shared.area != nullptr) {
+    FreeShared(&chunk->shared);  // the context still knows of it
+  } else if (!chunk->foreign) {
+    pfree(chunk);
+  }
+}
+
+// Whether the state can have these rows as they are.
+bool Fits(const SketchState* state, const SketchHeader& shape, std::uint64_t rows) {
+  return shape.weighted == state->shape.weighted && state->shape.rows <= state->max_rows && rows <= state->max_rows - state->shape.rows;
 }
 
 [[noreturn]] void RaiseTooManyRows(const SketchState* state) {
@@ -82,10 +180,11 @@ void MakeRoom(SketchState* state, std::uint64_t wanted) {
     state->last = state->last->next;
     return;
   }
+  const std::size_t largest = state->area == nullptr ? kLargestChunkBytes : kLargestSharedBytes;
   const std::uint64_t usual =
-      (state->last == nullptr ? kFirstChunkBytes : std::min(kLargestChunkBytes, 2 * state->last->room * state->shape.RowBytes())) /
+      (state->last == nullptr ? kFirstChunkBytes : std::min(largest, 2 * state->last->room * state->shape.RowBytes())) /
       state->shape.RowBytes();
-  wanted = std::min<std::uint64_t>(wanted, kLargestChunkBytes / state->shape.RowBytes());
+  wanted = std::min<std::uint64_t>(wanted, largest / state->shape.RowBytes());
   AddChunk(state, std::clamp<std::uint64_t>(std::max(usual, wanted), 1, state->max_rows - state->shape.rows));
 }
 
@@ -96,7 +195,7 @@ inline char* RoomForRow(SketchState* state) {
     MakeRoom(state, 4);
     chunk = state->last;
   }
-  return chunk->Data() + chunk->rows * state->shape.RowBytes();
+  return chunk->data + chunk->rows * state->shape.RowBytes();
 }
 
 inline void AddRow(SketchState* state) {
@@ -113,7 +212,7 @@ void AppendBlock(SketchState* state, const SketchHeader& shape, const char* from
     MakeRoom(state, rows);
     RowChunk* chunk = state->last;
     const std::uint64_t part = std::min({rows, chunk->room - chunk->rows, state->max_rows - state->shape.rows});
-    char* to = chunk->Data() + chunk->rows * row_bytes;
+    char* to = chunk->data + chunk->rows * row_bytes;
     if (shape.weighted == state->shape.weighted) {
       memcpy(to, from, part * row_bytes);
     } else {
@@ -138,10 +237,10 @@ void MakeWeighted(SketchState* state) {
   state->shape.rows = 0;
   if (before.dimensions > 0) RefreshLimits(state);
   while (chunk != nullptr) {
-    AppendBlock(state, before, chunk->Data(), chunk->rows);
+    AppendBlock(state, before, chunk->data, chunk->rows);
     RowChunk* done = chunk;
     chunk = chunk->next;
-    pfree(done);
+    FreeChunk(done);
   }
 }
 
@@ -299,9 +398,43 @@ void AppendState(SketchState* state, SketchState* other) {
   AdoptShape(state, shape);
   AppendCells(state, shape, SettledCells(other));
   for (RowChunk* chunk = other->first; shape.rows > 0 && chunk != nullptr; chunk = chunk->next) {
-    AppendBlock(state, shape, chunk->Data(), chunk->rows);
+    if (chunk->rows == 0) continue;
+    if (other->use == StateUse::kThisProcess && Fits(state, shape, chunk->rows)) {
+      AddForeignChunk(state, chunk->rows)->data = chunk->data;
+    } else {
+      AppendBlock(state, shape, chunk->data, chunk->rows);
+    }
   }
   state->shape.skipped += shape.skipped;
+}
+
+void AppendShared(SketchState* state, const SketchHeader& shape, const SharedQuery& query, const SharedRows& rows) {
+  if (Fits(state, shape, rows.rows)) {
+    RowChunk* chunk = AddForeignChunk(state, rows.rows);
+    chunk->data = TakeShared(query, rows.at, state->header.eoh_context, &chunk->shared);
+    return;
+  }
+  auto* block = static_cast<SharedBlock*>(MemoryContextAllocZero(state->header.eoh_context, sizeof(SharedBlock)));
+  AppendBlock(state, shape, TakeShared(query, rows.at, state->header.eoh_context, block), rows.rows);
+  FreeShared(block);
+}
+
+void ClearChunks(SketchState* state) {
+  RowChunk* chunk = state->first;
+  state->first = state->last = nullptr;
+  RowChunk* own = nullptr;
+  for (RowChunk* next; chunk != nullptr; chunk = next) {
+    next = chunk->next;
+    if (chunk->foreign) {
+      FreeChunk(chunk);
+      continue;
+    }
+    chunk->rows = 0;
+    chunk->next = nullptr;
+    (own == nullptr ? state->first : own->next) = chunk;
+    own = chunk;
+  }
+  state->last = state->first;
 }
 
 }  // namespace segmentation

@@ -12,21 +12,18 @@
 #include "core/sketch.h"
 #include "pg/boundary.h"
 #include "pg/row_check.h"
+#include "pg/shared_rows.h"
 
 namespace segmentation {
 
-// Rows next to each other; they begin at a cache line, so that one of 64 bytes lies in one.
+// Rows next to each other.
 struct RowChunk {
-  static constexpr std::size_t kAlign = 64;
-  static constexpr std::size_t kOverhead = 2 * kAlign;
-
   RowChunk* next;
   std::uint64_t rows;
-  std::uint64_t room;  // in rows
-  char* Data() {
-    const auto end = reinterpret_cast<std::uintptr_t>(this + 1);
-    return reinterpret_cast<char*>((end + kAlign - 1) / kAlign * kAlign);
-  }
+  std::uint64_t room;  // in rows; only as many as there are where others put them there
+  char* data;
+  bool foreign;        // others put the rows there
+  SharedBlock shared;  // where they lie in shared memory
 };
 
 // What an overflowed state gives away, kept while it stays as it is.
@@ -54,6 +51,9 @@ struct SketchState {
   RowChunk* last;  // where the next row goes; chunks after it are empty
   char* cells;     // bounds and cells as in the flat form; nullptr while every row is there
   GivenCells given;
+  StateUse use;               // who sees it before it is final
+  struct dsa_area* area;      // of the parallel query, in a worker whose rows the leader takes over; nullptr: none
+  bool told;                  // the leader knows of them, and may be done with them
 
   std::uint64_t all_rows() const { return shape.rows + shape.cell_rows; }
 };
@@ -78,9 +78,17 @@ inline void AppendRow(SketchState* state, ArrayType* features, const double* wei
   AppendFeatures(state, ReadFeatures(features), weight, weight_is_null);
 }
 
-// Appends a flat sketch, or what another state gives away; that one stays as it is. The result is the same, bit for bit.
+// Appends a flat sketch, or what another state gives away; that one stays as it is, and lends its rows where nobody else will see
+// it. The result is the same, bit for bit.
 void AppendView(SketchState* state, const SketchView& view);
 void AppendState(SketchState* state, SketchState* other);
+
+// Appends rows that a parallel worker has put into shared memory, after the view that tells of them: takes them over, or copies them
+// and gives the memory back.
+void AppendShared(SketchState* state, const SketchHeader& shape, const SharedQuery& query, const SharedRows& rows);
+
+// Takes all rows out of the state; chunks of its own stay for others.
+void ClearChunks(SketchState* state);
 
 // How many rows the sketch may hold, after its capacity has changed.
 void RefreshLimits(SketchState* state);
