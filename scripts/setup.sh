@@ -5,6 +5,8 @@
 # the distribution's own.
 
 export LC_ALL=C.UTF-8 DEBIAN_FRONTEND=noninteractive
+# What Debian's packages bring, a python3 with their modules above all, comes before others that the caller may have.
+export PATH=/usr/bin:$PATH
 # Nothing of the caller's server or of the caller's make may leak in.
 unset LANGUAGE PGHOST PGHOSTADDR PGPORT PGUSER PGPASSWORD PGDATABASE PGSERVICE PGOPTIONS PGDATA MAKEFLAGS MFLAGS MAKELEVEL
 

@@ -29,11 +29,11 @@ SEGMENTATION_INLINE void Accumulate(const double* rows, std::size_t dimensions, 
 
 template <int kLanes>
 SEGMENTATION_INLINE void Nearest(const double* tile, std::size_t dimensions, const double* centroids, std::size_t k,
-                                 double* distance, std::int32_t* label) {
+                                 double* distance, std::int32_t* label, std::size_t rows) {
   using Real = typename Simd<kLanes>::Real;
   using Mask = typename Simd<kLanes>::Mask;
   constexpr int kRegisters = 4;
-  for (std::size_t row = 0; row < kTileRows; row += kRegisters * kLanes) {
+  for (std::size_t row = 0; row < rows; row += kRegisters * kLanes) {
     Real best[kRegisters];
     Mask best_index[kRegisters];
 #pragma GCC unroll 8
@@ -63,11 +63,11 @@ SEGMENTATION_INLINE void Nearest(const double* tile, std::size_t dimensions, con
 
 template <int kLanes>
 SEGMENTATION_INLINE void NearestTwo(const double* tile, std::size_t dimensions, const double* centroids, std::size_t k,
-                                    double* distance, std::int32_t* label, double* second) {
+                                    double* distance, std::int32_t* label, double* second, std::size_t rows) {
   using Real = typename Simd<kLanes>::Real;
   using Mask = typename Simd<kLanes>::Mask;
   constexpr int kRegisters = 2;
-  for (std::size_t row = 0; row < kTileRows; row += kRegisters * kLanes) {
+  for (std::size_t row = 0; row < rows; row += kRegisters * kLanes) {
     Real best[kRegisters];
     Real next[kRegisters];
     Mask best_index[kRegisters];
@@ -99,10 +99,10 @@ SEGMENTATION_INLINE void NearestTwo(const double* tile, std::size_t dimensions, 
 }
 
 template <int kLanes>
-SEGMENTATION_INLINE void ToPoint(const double* tile, std::size_t dimensions, const double* point, double* distance) {
+SEGMENTATION_INLINE void ToPoint(const double* tile, std::size_t dimensions, const double* point, double* distance, std::size_t rows) {
   using Real = typename Simd<kLanes>::Real;
   constexpr int kRegisters = 4;
-  for (std::size_t row = 0; row < kTileRows; row += kRegisters * kLanes) {
+  for (std::size_t row = 0; row < rows; row += kRegisters * kLanes) {
     Real sum[kRegisters];
     Accumulate<kLanes, kRegisters>(tile + row, dimensions, point, sum);
     __builtin_memcpy(distance + row, sum, sizeof sum);
@@ -111,15 +111,16 @@ SEGMENTATION_INLINE void ToPoint(const double* tile, std::size_t dimensions, con
 
 #define SEGMENTATION_KERNELS(suffix, lanes, attribute)                                                                \
   attribute void Nearest##suffix(const double* tile, std::size_t dimensions, const double* centroids, std::size_t k,  \
-                                 double* distance, std::int32_t* label) {                                             \
-    Nearest<lanes>(tile, dimensions, centroids, k, distance, label);                                                  \
+                                 double* distance, std::int32_t* label, std::size_t rows) {                           \
+    Nearest<lanes>(tile, dimensions, centroids, k, distance, label, rows);                                            \
   }                                                                                                                   \
   attribute void NearestTwo##suffix(const double* tile, std::size_t dimensions, const double* centroids, std::size_t k, \
-                                    double* distance, std::int32_t* label, double* second) {                          \
-    NearestTwo<lanes>(tile, dimensions, centroids, k, distance, label, second);                                       \
+                                    double* distance, std::int32_t* label, double* second, std::size_t rows) {        \
+    NearestTwo<lanes>(tile, dimensions, centroids, k, distance, label, second, rows);                                 \
   }                                                                                                                   \
-  attribute void ToPoint##suffix(const double* tile, std::size_t dimensions, const double* point, double* distance) { \
-    ToPoint<lanes>(tile, dimensions, point, distance);                                                                \
+  attribute void ToPoint##suffix(const double* tile, std::size_t dimensions, const double* point, double* distance,   \
+                                 std::size_t rows) {                                                                  \
+    ToPoint<lanes>(tile, dimensions, point, distance, rows);                                                          \
   }                                                                                                                   \
   constexpr TileKernels kKernels##suffix = {lanes, Nearest##suffix, NearestTwo##suffix, ToPoint##suffix};
 
@@ -153,17 +154,17 @@ const std::vector<TileKernels>& UsableTileKernels() {
 }
 
 void NearestInTile(const double* tile, std::size_t dimensions, const double* centroids, std::size_t k, double* distance,
-                   std::int32_t* label) {
-  Widest().nearest(tile, dimensions, centroids, k, distance, label);
+                   std::int32_t* label, std::size_t rows) {
+  Widest().nearest(tile, dimensions, centroids, k, distance, label, rows);
 }
 
 void NearestTwoInTile(const double* tile, std::size_t dimensions, const double* centroids, std::size_t k, double* distance,
-                      std::int32_t* label, double* second) {
-  Widest().nearest_two(tile, dimensions, centroids, k, distance, label, second);
+                      std::int32_t* label, double* second, std::size_t rows) {
+  Widest().nearest_two(tile, dimensions, centroids, k, distance, label, second, rows);
 }
 
-void DistanceInTile(const double* tile, std::size_t dimensions, const double* point, double* distance) {
-  Widest().distance(tile, dimensions, point, distance);
+void DistanceInTile(const double* tile, std::size_t dimensions, const double* point, double* distance, std::size_t rows) {
+  Widest().distance(tile, dimensions, point, distance, rows);
 }
 
 }  // namespace segmentation

@@ -131,7 +131,8 @@ void MarkCandidates(const Tiles& points, std::size_t tile, const Clustering& sta
   double nearest[kTileRows];
   double second[kTileRows];
   std::int32_t label[kTileRows];
-  NearestTwoInTile(points.Tile(tile), points.dimensions(), state.centroids.data(), state.k(), nearest, label, second);
+  NearestTwoInTile(points.Tile(tile), points.dimensions(), state.centroids.data(), state.k(), nearest, label, second,
+                   points.RowsIn(tile));
   const double* weights = points.Weights(tile);
   for (std::size_t r = 0; r < points.RowsIn(tile); ++r) {
     const auto own = static_cast<std::int32_t>(state.labels[tile * kTileRows + r]);

@@ -56,8 +56,9 @@ class MassSampler {
   double TileMass(std::size_t tile) const {
     double mass[kTileRows];
     const double* weights = points_.Weights(tile);
-    for (std::size_t r = 0; r < kTileRows; ++r) mass[r] = Weighted(weights[r], Nearest(tile)[r]);
-    return FoldTile(mass);
+    const std::size_t width = FoldWidth(points_.RowsIn(tile));
+    for (std::size_t r = 0; r < width; ++r) mass[r] = Weighted(weights[r], Nearest(tile)[r]);
+    return FoldTile(mass, width);
   }
 
   const Tiles& points_;

@@ -52,9 +52,17 @@ inline double Weighted(double weight, double value) {
   return weight > 0 ? product : 0;
 }
 
-// The sum of a tile's 64 values by halving; the values are overwritten.
-inline double FoldTile(double* values) {
-  for (std::size_t half = kTileRows / 2; half > 0; half /= 2) {
+// How many values of a tile with so many rows FoldTile looks at: the next power of two.
+inline std::size_t FoldWidth(std::size_t rows) {
+  std::size_t width = kTileRows;
+  while (width / 2 >= rows && width > 1) width /= 2;
+  return width;
+}
+
+// The sum of a tile's 64 values by halving; the values are overwritten. width: FoldWidth of the rows where the values of others
+// are 0, which gives the same bits as all 64.
+inline double FoldTile(double* values, std::size_t width = kTileRows) {
+  for (std::size_t half = width / 2; half > 0; half /= 2) {
     for (std::size_t i = 0; i < half; ++i) values[i] += values[i + half];
   }
   return values[0];

@@ -3,7 +3,9 @@
 #include <algorithm>
 #include <limits>
 #include <numeric>
+#include <optional>
 
+#include "core/few_rows.h"
 #include "core/hartigan.h"
 #include "core/local_search.h"
 #include "core/random.h"
@@ -20,16 +22,38 @@ constexpr double kWorthImproving = 1.01;
 
 LloydLimits LimitsOf(const SearchTask& task) { return {task.options.max_iter, task.shift, true}; }
 
+bool AreFew(const Points& points, const SearchTask& task) {
+  return points.rows() <= kFewRows && task.options.distance == Distance::kEuclidean;
+}
+
+// Lloyd's algorithm as one thread runs it again and again on the same points.
+class Runner {
+ public:
+  // From the centroids of the state. The inertia of few rows comes along in any case.
+  void Run(const Points& points, const SearchTask& task, LloydLimits limits, ThreadTeam& team, Clustering* state) {
+    if (AreFew(points, task)) {
+      if (!few_) few_.emplace(points.tiles());
+      if (few_->Run(limits, state)) return;
+      limits.with_inertia = true;
+    }
+    *state = Lloyd(points, std::move(state->centroids), limits, task.options.distance, team, &workspace_);
+  }
+
+ private:
+  LloydWorkspace workspace_;
+  std::optional<FewRows> few_;
+};
+
 // Single-point moves, then Lloyd's algorithm until nothing moves (the moves leave rounding errors in the centroids).
-void Improve(const Points& points, const SearchTask& task, Clustering* state, ThreadTeam& team, LloydWorkspace* workspace) {
+void Improve(const Points& points, const SearchTask& task, Clustering* state, ThreadTeam& team, Runner* runner) {
   const std::size_t moved =
       MoveSinglePoints(points.tiles(), task.options.distance, kMaxSinglePointPasses, state, team.interrupt());
   if (moved > 0 || !state->stable) {
     const std::uint64_t before = state->iterations;
-    *state = Lloyd(points, std::move(state->centroids), {task.options.max_iter, 0, false}, task.options.distance, team, workspace);
+    runner->Run(points, task, {task.options.max_iter, 0, false}, team, state);
     state->iterations += before;
   }
-  state->inertia = Inertia(points, state->centroids, state->labels, team);
+  if (!AreFew(points, task)) state->inertia = Inertia(points, state->centroids, state->labels, team);
 }
 
 bool IsBetter(const Clustering& a, const Clustering& b, const SearchTask& task, double min_rows) {
@@ -67,10 +91,11 @@ Effort EffortOf(const Points& points, const SearchTask& task) {
 
 // The clustering that an exchange leads to.
 Clustering AfterExchange(const Points& points, const SearchTask& task, const Effort& effort, const Exchanges& exchanges, double best,
-                         double fraction, ThreadTeam& team, LloydWorkspace* workspace) {
-  Clustering changed =
-      Lloyd(points, exchanges.Try(fraction, team.interrupt()), LimitsOf(task), task.options.distance, team, workspace);
-  if (effort.settles && changed.inertia < best * kWorthImproving) Improve(points, task, &changed, team, workspace);
+                         double fraction, ThreadTeam& team, Runner* runner) {
+  Clustering changed;
+  changed.centroids = exchanges.Try(fraction, team.interrupt());
+  runner->Run(points, task, LimitsOf(task), team, &changed);
+  if (effort.settles && changed.inertia < best * kWorthImproving) Improve(points, task, &changed, team, runner);
   return changed;
 }
 
@@ -81,7 +106,7 @@ void SearchLocally(const Points& points, const SearchTask& task, const Effort& e
                    Clustering* best, ThreadTeam& team) {
   const CounterRandom random(static_cast<std::uint64_t>(task.options.seed), kExchangeStream + stream);
   const double pass = StepsOfPass(points, best->k());
-  std::vector<LloydWorkspace> workspaces(team.size());
+  std::vector<Runner> runners(team.size());
   double steps = 0;
   for (int trial = 0; trial < effort.trials && steps < effort.steps && best->k() > 1 && best->inertia > 0;) {
     const Exchanges exchanges(points.tiles(), *best, team.interrupt());
@@ -92,7 +117,7 @@ void SearchLocally(const Points& points, const SearchTask& task, const Effort& e
       team.ForEach(wave, [&](std::size_t i, std::size_t worker, const Interrupt& interrupt) {
         ThreadTeam alone(interrupt);
         const double fraction = random.Uniform(static_cast<std::uint32_t>(trial) + static_cast<std::uint32_t>(i), 0);
-        changed[i] = AfterExchange(points, task, effort, exchanges, best->inertia, fraction, alone, &workspaces[worker]);
+        changed[i] = AfterExchange(points, task, effort, exchanges, best->inertia, fraction, alone, &runners[worker]);
       });
       for (std::size_t i = 0; i < wave && !kept && steps < effort.steps; ++i, ++trial) {
         steps += pass * static_cast<double>(changed[i].iterations + 2);
@@ -116,21 +141,27 @@ void OrderClusters(std::size_t dimensions, Clustering* state) {
     return std::lexicographical_compare(centroid(a), centroid(a + 1), centroid(b), centroid(b + 1));
   });
   if (std::is_sorted(order.begin(), order.end())) return;
-  Clustering ordered = *state;
   std::vector<Label> place(k);
-  for (std::size_t c = 0; c < k; ++c) {
-    place[order[c]] = static_cast<Label>(c);
-    std::copy_n(centroid(order[c]), dimensions, ordered.centroids.begin() + static_cast<std::ptrdiff_t>(c * dimensions));
-    ordered.weights[c] = state->weights[order[c]];
-    ordered.rows[c] = state->rows[order[c]];
+  for (std::size_t c = 0; c < k; ++c) place[order[c]] = static_cast<Label>(c);
+  for (Label& label : state->labels) label = place[label];
+  for (std::size_t c = 0; c < k; ++c) {  // each cycle of the permutation by swaps; places that are settled stand for themselves
+    std::size_t at = c;
+    while (order[at] != c) {
+      const std::size_t next = order[at];
+      std::swap_ranges(centroid(at), centroid(at + 1), centroid(next));
+      std::swap(state->weights[at], state->weights[next]);
+      std::swap(state->rows[at], state->rows[next]);
+      order[at] = at;
+      at = next;
+    }
+    order[at] = at;
   }
-  for (Label& label : ordered.labels) label = place[label];
-  *state = std::move(ordered);
 }
 
 // What one thread has met in its starts.
 struct Visited {
-  LloydWorkspace workspace;
+  Runner runner;
+  Clustering spare;                         // its memory is used again
   std::vector<std::vector<double>> stable;  // centroids that starts came to before they were improved
 };
 
@@ -139,18 +170,20 @@ struct Visited {
 Clustering RunStart(const Points& points, const SearchTask& task, const Effort& effort, double min_rows, std::uint32_t start,
                     ThreadTeam& team, Visited* visited) {
   const Options& options = task.options;
-  std::vector<double> centroids =
-      Seed(points.tiles(), task.k, options.init, static_cast<std::uint64_t>(options.seed), start, team.interrupt());
-  const LloydLimits limits{options.max_iter, task.shift, !effort.settles};
-  Clustering state = Lloyd(points, std::move(centroids), limits, options.distance, team, &visited->workspace);
+  Clustering state = std::move(visited->spare);
+  state.centroids = Seed(points.tiles(), task.k, options.init, static_cast<std::uint64_t>(options.seed), start, team.interrupt());
+  visited->runner.Run(points, task, {options.max_iter, task.shift, !effort.settles}, team, &state);
   if (effort.settles) {
     OrderClusters(points.dimensions(), &state);
     if (state.stable) {
       const auto& known = visited->stable;
-      if (std::find(known.begin(), known.end(), state.centroids) != known.end()) return {};
+      if (std::find(known.begin(), known.end(), state.centroids) != known.end()) {
+        visited->spare = std::move(state);
+        return {};
+      }
       visited->stable.push_back(state.centroids);
     }
-    Improve(points, task, &state, team, &visited->workspace);
+    Improve(points, task, &state, team, &visited->runner);
   }
   DropEmptyClusters(points.dimensions(), &state);
   // One start can be stuck where exchanges do not help, so with quality "best" each has its own.
@@ -175,7 +208,11 @@ Clustering SearchFrom(const Points& points, const SearchTask& task, const Effort
     if (state.k() == 0) return;
     if (state.inertia == 0 && AllLargeEnough(state, task, min_rows)) __atomic_store_n(&perfect, 1, __ATOMIC_RELAXED);
     Found& best = found[worker];
-    if (best.start == SIZE_MAX || IsBetter(state, best.state, task, min_rows)) best = {std::move(state), start};
+    if (best.start == SIZE_MAX || IsBetter(state, best.state, task, min_rows)) {
+      std::swap(best.state, state);
+      best.start = start;
+    }
+    visited[worker].spare = std::move(state);
   });
   Found* best = nullptr;
   for (Found& other : found) {
@@ -187,6 +224,12 @@ Clustering SearchFrom(const Points& points, const SearchTask& task, const Effort
   }
   if (task.options.quality != Quality::kBest) {
     SearchLocally(points, task, effort, min_rows, static_cast<std::uint32_t>(starts), &best->state, team);
+  }
+  if (AreFew(points, task)) {
+    const std::uint64_t before = best->state.iterations;
+    best->state = Lloyd(points, std::move(best->state.centroids), LimitsOf(task), task.options.distance, team);
+    best->state.iterations += before;
+    DropEmptyClusters(points.dimensions(), &best->state);
   }
   return std::move(best->state);
 }

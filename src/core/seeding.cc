@@ -19,13 +19,14 @@ std::vector<double> PotentialsWith(const Tiles& points, const MassSampler& sampl
   return SumOverTiles(points.tile_count(), count, interrupt, [&](std::size_t tile, double* sums) {
     const double* nearest = sampler.Nearest(tile);
     const double* weights = points.Weights(tile);
+    const std::size_t width = FoldWidth(points.RowsIn(tile));
     for (std::size_t c = 0; c < count; ++c) {
       double distance[kTileRows];
-      DistanceInTile(points.Tile(tile), dimensions, candidates.data() + c * dimensions, distance);
-      for (std::size_t r = 0; r < kTileRows; ++r) {
+      DistanceInTile(points.Tile(tile), dimensions, candidates.data() + c * dimensions, distance, width);
+      for (std::size_t r = 0; r < width; ++r) {
         distance[r] = Weighted(weights[r], first || distance[r] < nearest[r] ? distance[r] : nearest[r]);
       }
-      sums[c] += FoldTile(distance);
+      sums[c] += FoldTile(distance, width);
     }
   });
 }
@@ -33,10 +34,11 @@ std::vector<double> PotentialsWith(const Tiles& points, const MassSampler& sampl
 void TakeCentroid(const Tiles& points, const double* centroid, bool first, MassSampler* sampler, const Interrupt& interrupt) {
   for (std::size_t tile = 0; tile < points.tile_count(); ++tile) {
     if (tile % kBlockTiles == 0) interrupt.Poll();
+    const std::size_t rows = points.RowsIn(tile);
     double distance[kTileRows];
-    DistanceInTile(points.Tile(tile), points.dimensions(), centroid, distance);
+    DistanceInTile(points.Tile(tile), points.dimensions(), centroid, distance, rows);
     double* nearest = sampler->Nearest(tile);
-    for (std::size_t r = 0; r < kTileRows; ++r) nearest[r] = first || distance[r] < nearest[r] ? distance[r] : nearest[r];
+    for (std::size_t r = 0; r < rows; ++r) nearest[r] = first || distance[r] < nearest[r] ? distance[r] : nearest[r];
   }
   sampler->Refresh(interrupt);
 }
@@ -44,12 +46,13 @@ void TakeCentroid(const Tiles& points, const double* centroid, bool first, MassS
 std::vector<double> PlusPlus(const Tiles& points, std::size_t k, const CounterRandom& random, const Interrupt& interrupt) {
   const std::size_t dimensions = points.dimensions();
   std::vector<double> centroids;
+  centroids.reserve(std::min(k, points.rows()) * dimensions);
+  std::vector<double> candidates(GreedyCandidates(k) * dimensions);
   MassSampler sampler(points);
   sampler.Refresh(interrupt);  // mass = weight: the first centroid is a row drawn by weight
   for (std::size_t chosen = 0; chosen < k && sampler.total() > 0; ++chosen) {
     const bool first = chosen == 0;
     const std::size_t count = first ? 1 : GreedyCandidates(k);
-    std::vector<double> candidates(count * dimensions);
     for (std::size_t c = 0; c < count; ++c) {
       const std::size_t row = sampler.Draw(random.Uniform(static_cast<std::uint32_t>(chosen), c));
       points.CopyRow(row, candidates.data() + c * dimensions);

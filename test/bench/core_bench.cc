@@ -39,7 +39,7 @@ void BM_NearestInTile(benchmark::State& state) {
   double distance[kTileRows];
   std::int32_t label[kTileRows];
   for (auto _ : state) {
-    kernels.nearest(tiles.Tile(0), d, centroids.data(), k, distance, label);
+    kernels.nearest(tiles.Tile(0), d, centroids.data(), k, distance, label, kTileRows);
     benchmark::DoNotOptimize(distance);
     benchmark::DoNotOptimize(label);
     benchmark::ClobberMemory();

@@ -30,8 +30,8 @@ void CheckWidth(const TileKernels& kernels, const Tiles& tiles, const std::vecto
   for (std::size_t tile = 0; tile < tiles.tile_count(); ++tile) {
     TileResult one;
     TileResult two;
-    kernels.nearest(tiles.Tile(tile), dimensions, centroids.data(), k, one.distance, one.label);
-    kernels.nearest_two(tiles.Tile(tile), dimensions, centroids.data(), k, two.distance, two.label, two.second);
+    kernels.nearest(tiles.Tile(tile), dimensions, centroids.data(), k, one.distance, one.label, kTileRows);
+    kernels.nearest_two(tiles.Tile(tile), dimensions, centroids.data(), k, two.distance, two.label, two.second, kTileRows);
     for (std::size_t r = 0; r < kTileRows; ++r) {
       std::vector<double> row(dimensions);
       tiles.CopyRow(tile * kTileRows + r, row.data());
@@ -43,7 +43,7 @@ void CheckWidth(const TileKernels& kernels, const Tiles& tiles, const std::vecto
       ASSERT_TRUE(SameBits(two.distance[r], expected.square));
       ASSERT_TRUE(SameBits(two.second[r], expected.second));
     }
-    kernels.distance(tiles.Tile(tile), dimensions, centroids.data(), one.distance);
+    kernels.distance(tiles.Tile(tile), dimensions, centroids.data(), one.distance, kTileRows);
     for (std::size_t r = 0; r < kTileRows; ++r) {
       std::vector<double> row(dimensions);
       tiles.CopyRow(tile * kTileRows + r, row.data());
@@ -126,11 +126,11 @@ TEST(DistanceTile, TheDispatchedFunctionsAreTheWidest) {
   TileResult ours;
   TileResult expected;
   NearestInTile(tiles.Tile(0), 9, centroids.data(), 12, ours.distance, ours.label);
-  widest.nearest(tiles.Tile(0), 9, centroids.data(), 12, expected.distance, expected.label);
+  widest.nearest(tiles.Tile(0), 9, centroids.data(), 12, expected.distance, expected.label, kTileRows);
   EXPECT_EQ(std::memcmp(ours.distance, expected.distance, sizeof ours.distance), 0);
   EXPECT_EQ(std::memcmp(ours.label, expected.label, sizeof ours.label), 0);
   DistanceInTile(tiles.Tile(0), 9, centroids.data(), ours.distance);
-  widest.distance(tiles.Tile(0), 9, centroids.data(), expected.distance);
+  widest.distance(tiles.Tile(0), 9, centroids.data(), expected.distance, kTileRows);
   EXPECT_EQ(std::memcmp(ours.distance, expected.distance, sizeof ours.distance), 0);
 }
 

@@ -63,6 +63,19 @@ TEST(FoldTile, AddsByHalving) {
   EXPECT_EQ(FoldTile(values.data()), folded[0]);
 }
 
+TEST(FoldTile, LeavesOutRowsThatAreNotThere) {
+  test::Random random(3);
+  for (std::size_t rows = 0; rows <= kTileRows; ++rows) {
+    std::vector<double> values(kTileRows, 0.0);
+    for (std::size_t i = 0; i < rows; ++i) values[i] = random.Uniform(0, 1);
+    std::vector<double> few = values;
+    const std::size_t width = FoldWidth(rows);
+    EXPECT_GE(width, rows);
+    EXPECT_LT(width / 2, std::max<std::size_t>(rows, 1));
+    EXPECT_EQ(FoldTile(few.data(), width), FoldTile(values.data())) << rows;
+  }
+}
+
 TEST(SumOverTiles, SumsEveryTileOnceInItsBlock) {
   for (std::size_t tiles : {0u, 1u, 63u, 64u, 65u, 128u, 1000u}) {
     std::vector<std::size_t> visits;
