@@ -225,10 +225,10 @@ Clustering SearchFrom(const Points& points, const SearchTask& task, const Effort
   if (task.options.quality != Quality::kBest) {
     SearchLocally(points, task, effort, min_rows, static_cast<std::uint32_t>(starts), &best->state, team);
   }
-  if (AreFew(points, task)) {
+  if (AreFew(points, task)) {  // once more with exact sums, which is no iteration to speak of
     const std::uint64_t before = best->state.iterations;
     best->state = Lloyd(points, std::move(best->state.centroids), LimitsOf(task), task.options.distance, team);
-    best->state.iterations += before;
+    best->state.iterations = before;
     DropEmptyClusters(points.dimensions(), &best->state);
   }
   return std::move(best->state);
