@@ -114,12 +114,14 @@ def line_9(bench, tables):
         label = "SELECT count(label) FROM (SELECT {} OVER () AS label FROM {}) AS t"
         fast = """kmeans_label(ARRAY[f1, f2], 8, '{"quality": "fast"}')"""
         contenders = {"ours": session.timed(label.format("kmeans_label(ARRAY[f1, f2], 8)", table)),
+                      "window floor": session.timed(label.format("last_value(ARRAY[f1, f2])", table)),
                       "ours, one start": session.timed(label.format(fast, table))}
         if peer:
             stored = f"geometries_{data}"
             tables.custom(stored, f"CREATE TABLE {stored} AS SELECT ST_MakePoint(f1, f2) AS geom FROM {table}")
             contenders["ST_ClusterKMeans"] = session.timed(label.format("ST_ClusterKMeans(geom, 8)", stored))
         t = bench.race(f"line 9: {data}", contenders, line=9, data=data, n=bench.rows, d=2, k=8, budget=60)
+        bench.costs(9, "kmeans_label() OVER (), k=8, defaults", data, t["ours"], t["window floor"])
         if not peer:
             bench.failed(9, "kmeans_label", data, "PostGIS is not installed")
             continue
