@@ -1,6 +1,7 @@
 #include "core/few_rows.h"
 
 #include <algorithm>
+#include <cmath>
 
 #include "core/distance_tile.h"
 
@@ -16,6 +17,7 @@ FewRows::FewRows(const Tiles& points)
     points.CopyRow(i, rows_.data() + i * points.dimensions());
     weights_[i] = points.Weight(i);
   }
+  for (const double value : rows_) largest_ = std::max(largest_, std::abs(value));
 }
 
 void FewRows::Assign(const std::vector<double>& centroids, std::size_t k) {
@@ -68,6 +70,22 @@ double FewRows::Move(const Clustering& state) {
   return total_shift;
 }
 
+bool FewRows::IsPerfect(const Clustering& state) const {
+  const std::size_t dimensions = points_.dimensions();
+  // A mean of n equal numbers is off by n roundings at most.
+  const double off = largest_ * static_cast<double>(kFewRows) * 0x1p-52;
+  const double weight = *std::max_element(weights_.begin(), weights_.end());
+  if (state.inertia > off * off * weight * static_cast<double>(rows_.size())) return false;
+  std::vector<const double*> first(state.k(), nullptr);
+  for (std::size_t i = 0; i < points_.rows(); ++i) {
+    const double* row = rows_.data() + i * dimensions;
+    const double*& other = first[state.labels[i]];
+    if (other == nullptr) other = row;
+    if (!std::equal(row, row + dimensions, other)) return false;
+  }
+  return true;
+}
+
 bool FewRows::Run(const LloydLimits& limits, Clustering* state) {
   const std::size_t k = state->centroids.size() / points_.dimensions();
   centroids_ = state->centroids;
@@ -97,6 +115,7 @@ bool FewRows::Run(const LloydLimits& limits, Clustering* state) {
   state->centroids = centroids_;
   state->inertia = 0;
   for (std::size_t i = 0; i < points_.rows(); ++i) state->inertia += weights_[i] * nearest_[i];
+  if (IsPerfect(*state)) state->inertia = 0;
   return true;
 }
 

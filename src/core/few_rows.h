@@ -26,12 +26,15 @@ class FewRows {
   // Takes the labels over; false where they are those already.
   bool TakeLabels(Labels* labels) const;
   void SumUp(const Labels& labels, Clustering* state);
+  // Whether the rows of each cluster are all the same, when the inertia could be nothing but rounding; then it is 0.
+  bool IsPerfect(const Clustering& state) const;
   // Moves the centroids to the means; returns the sum of the squared shifts.
   double Move(const Clustering& state);
 
   const Tiles& points_;
   std::vector<double> rows_;      // rows x dimensions
   std::vector<double> weights_;
+  double largest_ = 0;            // of the rows' numbers, without signs
   std::vector<double> nearest_;   // squared distance of each row to its centroid
   std::vector<std::int32_t> found_;
   std::vector<double> centroids_;

@@ -131,7 +131,7 @@ void SearchLocally(const Points& points, const SearchTask& task, const Effort& e
   }
 }
 
-// Puts the clusters in the order of their centroids, so that equal partitions are equal clusterings (means are exact sums).
+// Puts the clusters in the order of their centroids, so that equal partitions are equal clusterings (sums are exact, or in one order).
 void OrderClusters(std::size_t dimensions, Clustering* state) {
   const std::size_t k = state->k();
   const auto centroid = [&](std::size_t c) { return state->centroids.begin() + static_cast<std::ptrdiff_t>(c * dimensions); };
@@ -225,10 +225,12 @@ Clustering SearchFrom(const Points& points, const SearchTask& task, const Effort
   if (task.options.quality != Quality::kBest) {
     SearchLocally(points, task, effort, min_rows, static_cast<std::uint32_t>(starts), &best->state, team);
   }
-  if (AreFew(points, task)) {  // once more with exact sums, which is no iteration to speak of
-    const std::uint64_t before = best->state.iterations;
-    best->state = Lloyd(points, std::move(best->state.centroids), LimitsOf(task), task.options.distance, team);
-    best->state.iterations = before;
+  if (AreFew(points, task)) {  // the same once more with exact sums; what was cut off is only labelled
+    Clustering plain = std::move(best->state);
+    const LloydLimits limits{plain.stable ? task.options.max_iter : 0, task.shift, true};
+    best->state = Lloyd(points, std::move(plain.centroids), limits, task.options.distance, team);
+    best->state.iterations = plain.iterations;
+    best->state.converged = plain.converged;
     DropEmptyClusters(points.dimensions(), &best->state);
   }
   return std::move(best->state);

@@ -2,7 +2,7 @@
 //
 // A query of many groups has a state for each, and hash aggregation walks every memory context when it counts what they take. So a
 // state begins as a plain value in the aggregate's own context (nodeAgg copies it there) and is given back by the same pointer
-// while rows fit into its room; one that is full is copied to twice the room, and beyond kMaxFlatBytes it becomes the expanded
+// while rows fit into its room; one that is full is copied to four times the room, and beyond kMaxFlatBytes it becomes the expanded
 // object of sketch_state.h. The room is zeroed, for the value may be stored as it is.
 //
 // PostgreSQL's regime.

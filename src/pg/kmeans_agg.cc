@@ -2,7 +2,7 @@
 //
 // Their state is a kmeans_sketch, appended to in place: a small one flat (flat_state.h), a larger one as an expanded object.
 // Transition and combine functions refuse to be called outside an aggregate, look at nothing but their arguments, and never keep
-// or change a second state.
+// or change a second state that anybody else may see (shared_rows.h).
 #include <cstring>
 
 #include "pg/fit_request.h"
@@ -134,12 +134,21 @@ OtherState ReadOther(Datum value) {
   if (IsSketchState(value)) {
     other.object = StateOf(value, CurrentMemoryContext);
   } else {
-    std::string_view bytes = SketchBytesOf(reinterpret_cast<struct varlena*>(PG_DETOAST_DATUM_PACKED(value)));
-    other.object = static_cast<SketchState*>(ReadLocalState(bytes));
-    if (other.object != nullptr) return other;
-    other.shared = ReadSharedList(&bytes);
-    CallCore([&] { other.view = ReadTrustedSketch(bytes); });
+    const auto* flat = reinterpret_cast<struct varlena*>(PG_DETOAST_DATUM_PACKED(value));
+    CallCore([&] { other.view = ReadTrustedSketch(SketchBytesOf(flat)); });
   }
+  return other;
+}
+
+// The same for a partial state, which may only tell where its rows are.
+OtherState ReadPartial(FunctionCallInfo fcinfo, Datum value) {
+  if (IsSketchState(value) || !CombinesPartialStates(fcinfo)) return ReadOther(value);
+  OtherState other{};
+  std::string_view bytes = SketchBytesOf(reinterpret_cast<struct varlena*>(PG_DETOAST_DATUM_PACKED(value)));
+  other.object = static_cast<SketchState*>(ReadLocalState(bytes));
+  if (other.object != nullptr) return other;
+  other.shared = ReadSharedList(&bytes);
+  CallCore([&] { other.view = ReadTrustedSketch(bytes); });
   return other;
 }
 
@@ -246,7 +255,7 @@ SEGMENTATION_FUNCTION(kmeans_accum) {
 SEGMENTATION_FUNCTION(kmeans_combine) {
   MemoryContext context = AggregateContext(fcinfo);
   if (PG_ARGISNULL(1)) return SameState(fcinfo);
-  const OtherState other = ReadOther(PG_GETARG_DATUM(1));
+  const OtherState other = ReadPartial(fcinfo, PG_GETARG_DATUM(1));
   Datum result;
   if (CombineFlat(fcinfo, other, true, &result)) return result;
   SketchState* state = StateArgument(fcinfo, context);

@@ -19,7 +19,11 @@ bool Begins(std::string_view bytes, const char* magic, std::size_t least) {
   return bytes.size() >= least && memcmp(bytes.data(), magic, sizeof kListMagic) == 0;
 }
 
-bool IsOurCombine(Oid aggregate) {
+// Whether the aggregate is one of the extension that the transition function belongs to, so that nobody can give it another combine
+// function meanwhile, and is combined by kmeans_combine.
+bool IsOurs(Oid aggregate, Oid transition) {
+  const Oid extension = getExtensionOfObject(ProcedureRelationId, transition);
+  if (!OidIsValid(extension) || getExtensionOfObject(ProcedureRelationId, aggregate) != extension) return false;
   HeapTuple tuple = SearchSysCache1(AGGFNOID, ObjectIdGetDatum(aggregate));
   if (!HeapTupleIsValid(tuple)) return false;
   const Oid combine = reinterpret_cast<Form_pg_aggregate>(GETSTRUCT(tuple))->aggcombinefn;
@@ -31,12 +35,13 @@ bool IsOurCombine(Oid aggregate) {
 }
 
 // More shared memory than the system has would be an error, and not one that can be caught. Others ask at the same time, and the
-// server takes it in segments that double in size.
-bool HasSharedMemory(std::size_t bytes) {
-  constexpr double kMargin = 8;
+// server takes it in segments that double in size. taken: by this process, of which there are several.
+bool HasSharedMemory(std::size_t taken) {
+  constexpr double kMargin = 4;
   struct statvfs system;
   if (dynamic_shared_memory_type != DSM_IMPL_POSIX || statvfs(kPosixSharedMemory, &system) != 0) return false;
-  return static_cast<double>(system.f_bavail) * static_cast<double>(system.f_frsize) > kMargin * static_cast<double>(bytes);
+  const int workers = Max(ParallelWorkerNumber + 1, max_parallel_workers_per_gather);
+  return static_cast<double>(system.f_bavail) * static_cast<double>(system.f_frsize) > kMargin * workers * static_cast<double>(taken);
 }
 
 struct QuerySearch {
@@ -65,10 +70,19 @@ void FreeBlock(void* block) { FreeShared(static_cast<SharedBlock*>(block)); }
 StateUse UseOfState(FunctionCallInfo fcinfo) {
   if (fcinfo->context == nullptr || !IsA(fcinfo->context, AggState)) return StateUse::kAnyone;
   const auto* node = reinterpret_cast<AggState*>(fcinfo->context);
-  const bool partial = DO_AGGSPLIT_SKIPFINAL(node->aggsplit) && !DO_AGGSPLIT_COMBINE(node->aggsplit);
+  // Without the memory of a parallel query it is not one, but somebody who wants partial states for himself.
+  if (node->ss.ps.state->es_query_dsa == nullptr || node->aggstrategy != AGG_PLAIN) return StateUse::kAnyone;
+  if (!DO_AGGSPLIT_SKIPFINAL(node->aggsplit) || DO_AGGSPLIT_COMBINE(node->aggsplit)) return StateUse::kAnyone;
+  // A worker may also run a whole plan with partial aggregates inside, again and again.
+  if (IsParallelWorker() && node->ss.ps.plan != node->ss.ps.state->es_plannedstmt->planTree) return StateUse::kAnyone;
   const Aggref* aggregate = AggGetAggref(fcinfo);
-  if (!partial || node->aggstrategy != AGG_PLAIN || aggregate == nullptr || !IsOurCombine(aggregate->aggfnoid)) return StateUse::kAnyone;
+  if (aggregate == nullptr || !IsOurs(aggregate->aggfnoid, fcinfo->flinfo->fn_oid)) return StateUse::kAnyone;
   return IsParallelWorker() ? StateUse::kLeader : StateUse::kThisProcess;
+}
+
+bool CombinesPartialStates(FunctionCallInfo fcinfo) {
+  return fcinfo->context != nullptr && IsA(fcinfo->context, AggState) &&
+         DO_AGGSPLIT_COMBINE(reinterpret_cast<AggState*>(fcinfo->context)->aggsplit);
 }
 
 char* AllocateShared(dsa_area* area, std::size_t bytes, std::size_t taken, SharedBlock* block) {
@@ -81,15 +95,15 @@ char* AllocateShared(dsa_area* area, std::size_t bytes, std::size_t taken, Share
 
 void FreeShared(SharedBlock* block) {
   if (block->area == nullptr) return;
-  if (block->query != nullptr) cancel_on_dsm_detach(block->query, ForgetBlock, PointerGetDatum(block));
+  if (block->segment != nullptr) cancel_on_dsm_detach(block->segment, ForgetBlock, PointerGetDatum(block));
   dsa_free(block->area, block->at);
   block->area = nullptr;
 }
 
 char* WriteSharedList(std::uint64_t blocks, char* to) {
-  const std::uint32_t query = DatumGetUInt32(MyBgworkerEntry->bgw_main_arg);
+  const std::uint32_t handle = DatumGetUInt32(MyBgworkerEntry->bgw_main_arg);
   memcpy(to, kListMagic, sizeof kListMagic);
-  memcpy(to + 4, &query, sizeof query);
+  memcpy(to + 4, &handle, sizeof handle);
   memcpy(to + 8, &blocks, sizeof blocks);
   return to + kSharedListBytes;
 }
@@ -97,8 +111,9 @@ char* WriteSharedList(std::uint64_t blocks, char* to) {
 SharedList ReadSharedList(std::string_view* bytes) {
   SharedList list;
   if (!Begins(*bytes, kListMagic, kSharedListBytes)) return list;
-  memcpy(&list.query, bytes->data() + 4, sizeof list.query);
+  memcpy(&list.handle, bytes->data() + 4, sizeof list.handle);
   memcpy(&list.blocks, bytes->data() + 8, sizeof list.blocks);
+  if (list.blocks > (bytes->size() - kSharedListBytes) / sizeof(SharedRows)) elog(ERROR, "partial state of a parallel worker is cut off");
   list.first = bytes->data() + kSharedListBytes;
   bytes->remove_prefix(kSharedListBytes + list.blocks * sizeof(SharedRows));
   return list;
@@ -117,10 +132,8 @@ void* ReadLocalState(std::string_view bytes) {
 }
 
 SharedQuery FindSharedQuery(FunctionCallInfo fcinfo, const SharedList& list) {
-  QuerySearch search = {list.query, {}};
-  if (fcinfo->context != nullptr && IsA(fcinfo->context, AggState)) {
-    FindQuery(reinterpret_cast<PlanState*>(fcinfo->context), &search);
-  }
+  QuerySearch search = {list.handle, {}};
+  FindQuery(reinterpret_cast<PlanState*>(fcinfo->context), &search);
   if (search.found.area == nullptr) elog(ERROR, "rows of a parallel worker are combined outside of its query");
   return search.found;
 }

@@ -2,9 +2,10 @@
 // when they were read, and only their place is told.
 //
 // A parallel worker puts its rows into the shared memory of the query (its dsa_area); the leader's rows are in its own memory
-// anyway. Otherwise they would be flattened, sent through a queue of 64 kB, and copied three times on the way. Only partial states of
-// an aggregate without GROUP BY are told about in this way: there is one for each process, and nothing but kmeans_combine ever
-// sees it. Shared memory that the leader took over goes back when its state goes, and all of it at the end of the query.
+// anyway. Otherwise they would be flattened, sent through a queue of 64 kB, and copied three times on the way. Only the partial states
+// of the extension's own aggregates without GROUP BY are told about in this way: there is one for each process, and nothing but
+// kmeans_combine above the Gather sees it. Shared memory that was taken over goes back when the state that took it goes, and all
+// of it at the end of the query.
 //
 // A partial state that tells of rows elsewhere:
 //   offset size  what
@@ -17,7 +18,7 @@
 //        0    4  'S' 'G' 'L' 0x01
 //        4    4  0
 //        8    8  address of the SketchState
-// They exist in memory alone: text and binary input know no such values.
+// They exist in memory alone: text and binary input know no such values, and no other function reads them.
 //
 // PostgreSQL's regime.
 #pragma once
@@ -28,19 +29,23 @@
 
 namespace segmentation {
 
-// Who may see the state that an aggregate's transition function makes.
+// Who may see the state that an aggregate's transition function makes, before it is final.
 enum class StateUse {
   kAnyone,
-  kLeader,       // kmeans_combine in the leader of the query, which this process is not
+  kLeader,       // kmeans_combine in the leader of the parallel query that this process is a worker of
   kThisProcess,  // kmeans_combine in this process, before what the state was made from is read again
 };
 StateUse UseOfState(FunctionCallInfo fcinfo);
+
+// Whether this is a call of a combine function that such states may come to.
+bool CombinesPartialStates(FunctionCallInfo fcinfo);
 
 // Shared memory of a parallel query.
 struct SharedBlock {
   struct dsa_area* area;  // nullptr: none, or no longer
   std::uint64_t at;       // dsa_pointer
-  struct dsm_segment* query;  // in the process that took it over
+  // Where it was taken over from another process:
+  struct dsm_segment* segment;
   MemoryContextCallback callback;
 };
 
@@ -62,7 +67,7 @@ constexpr std::size_t kLocalStateBytes = 16;
 char* WriteSharedList(std::uint64_t blocks, char* to);
 
 struct SharedList {
-  std::uint32_t query = 0;
+  std::uint32_t handle = 0;
   std::uint64_t blocks = 0;
   const char* first = nullptr;  // unaligned
 };
@@ -73,7 +78,7 @@ void WriteLocalState(const void* state, char* to);
 // The state that the bytes tell of; nullptr where it is something else.
 void* ReadLocalState(std::string_view bytes);
 
-// The query, seen from the aggregate that combines.
+// The query of a list, seen from the aggregate that combines in its leader.
 struct SharedQuery {
   struct dsa_area* area;
   struct dsm_segment* segment;

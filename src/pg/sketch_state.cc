@@ -36,7 +36,7 @@ SharedSum RowsInShared(const SketchState* state) {
 
 // The rows that the flat value only tells of.
 SharedSum RowsToTell(const SketchState* state, const SketchHeader& shape) {
-  return shape.cells == 0 && !state->told ? RowsInShared(state) : SharedSum{};
+  return shape.cells == 0 ? RowsInShared(state) : SharedSum{};
 }
 
 Size FlatSize(ExpandedObjectHeader* header) {
@@ -72,7 +72,6 @@ void FlattenInto(ExpandedObjectHeader* header, void* result, Size allocated) {
   if (told.blocks > 0) {
     to = WriteToldRows(state, to);
     shape.rows -= told.rows;
-    state->told = true;
   }
   if (allocated >= kHugeChunkBytes) AdviseHugePages(result, allocated);
   to = WriteSketchPrefix(shape, state->k, {state->options, state->options_bytes}, to);
@@ -154,6 +153,18 @@ void FreeChunk(RowChunk* chunk) {
   } else if (!chunk->foreign) {
     pfree(chunk);
   }
+}
+
+// For a state that nobody looks at again: where it gives away cells, the rows behind them need no memory any more.
+void SettleForGood(SketchState* state) {
+  SettleState(state);
+  if (state->shape.rows > 0) return;
+  for (RowChunk* chunk = state->first; chunk != nullptr;) {
+    RowChunk* done = chunk;
+    chunk = chunk->next;
+    FreeChunk(done);
+  }
+  state->first = state->last = nullptr;
 }
 
 // Whether the state can have these rows as they are.
@@ -394,6 +405,7 @@ void AppendView(SketchState* state, const SketchView& view) {
 
 void AppendState(SketchState* state, SketchState* other) {
   SettleState(state);
+  if (other->use == StateUse::kThisProcess) SettleForGood(other);
   const SketchHeader shape = SettledShape(other);
   AdoptShape(state, shape);
   AppendCells(state, shape, SettledCells(other));
@@ -422,10 +434,11 @@ void AppendShared(SketchState* state, const SketchHeader& shape, const SharedQue
 void ClearChunks(SketchState* state) {
   RowChunk* chunk = state->first;
   state->first = state->last = nullptr;
+  state->area = nullptr;  // cells go with the value, and rows are no longer told of
   RowChunk* own = nullptr;
   for (RowChunk* next; chunk != nullptr; chunk = next) {
     next = chunk->next;
-    if (chunk->foreign) {
+    if (chunk->foreign || chunk->shared.area != nullptr) {
       FreeChunk(chunk);
       continue;
     }

@@ -51,9 +51,8 @@ struct SketchState {
   RowChunk* last;  // where the next row goes; chunks after it are empty
   char* cells;     // bounds and cells as in the flat form; nullptr while every row is there
   GivenCells given;
-  StateUse use;               // who sees it before it is final
-  struct dsa_area* area;      // of the parallel query, in a worker whose rows the leader takes over; nullptr: none
-  bool told;                  // the leader knows of them, and may be done with them
+  StateUse use;
+  struct dsa_area* area;  // of the parallel query, where StateUse::kLeader; nullptr: rows go with the value
 
   std::uint64_t all_rows() const { return shape.rows + shape.cell_rows; }
 };
@@ -78,8 +77,8 @@ inline void AppendRow(SketchState* state, ArrayType* features, const double* wei
   AppendFeatures(state, ReadFeatures(features), weight, weight_is_null);
 }
 
-// Appends a flat sketch, or what another state gives away; that one stays as it is, and lends its rows where nobody else will see
-// it. The result is the same, bit for bit.
+// Appends a flat sketch, or what another state gives away. That one stays as it is, unless nobody else will see it: then it lends its
+// rows, or gives up those that it has summarized. The result is the same, bit for bit.
 void AppendView(SketchState* state, const SketchView& view);
 void AppendState(SketchState* state, SketchState* other);
 
@@ -87,7 +86,7 @@ void AppendState(SketchState* state, SketchState* other);
 // and gives the memory back.
 void AppendShared(SketchState* state, const SketchHeader& shape, const SharedQuery& query, const SharedRows& rows);
 
-// Takes all rows out of the state; chunks of its own stay for others.
+// Takes all rows out of the state; private chunks of its own stay for others.
 void ClearChunks(SketchState* state);
 
 // How many rows the sketch may hold, after its capacity has changed.

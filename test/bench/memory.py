@@ -1,4 +1,5 @@
-"""Memory of a backend and of its parallel workers while a query runs: private (RssAnon), so without shared buffers."""
+"""Memory of a backend and of its parallel workers while a query runs: private (RssAnon), so without shared buffers, and the dynamic
+shared memory of the server (POSIX, as on Linux by default), which nobody else uses meanwhile."""
 import glob
 import os
 import threading
@@ -32,15 +33,27 @@ def workers_of(leader):
     return found
 
 
+def shared_kb():
+    total = 0
+    for path in glob.glob("/dev/shm/PostgreSQL.*"):
+        try:
+            total += os.stat(path).st_blocks // 2
+        except OSError:  # gone
+            continue
+    return total
+
+
 class Sampler:
     """with Sampler(pid) as s: query. Then, in MB: s.before, s.leader (peak), s.process (largest peak of leader and workers), s.total
-    (peak of their sum), and how much each is above `before`."""
+    (peak of their sum, with what the query takes of shared memory), s.with_shared (peak of leader and shared memory)."""
 
     def __init__(self, pid):
         self.pid = pid
         self.stop = threading.Event()
         self.peaks = {}
         self.total_kb = 0
+        self.with_shared_kb = 0
+        self.shared_before = shared_kb()
 
     def _run(self):
         workers, looked = [], 0.0
@@ -50,7 +63,9 @@ class Sampler:
             now = {pid: status_kb(pid, "RssAnon") for pid in [self.pid, *workers]}
             for pid, kb in now.items():
                 self.peaks[pid] = max(self.peaks.get(pid, 0), kb)
-            self.total_kb = max(self.total_kb, sum(now.values()))
+            shared = max(0, shared_kb() - self.shared_before)
+            self.total_kb = max(self.total_kb, sum(now.values()) + shared)
+            self.with_shared_kb = max(self.with_shared_kb, now[self.pid] + shared)
             time.sleep(INTERVAL)
 
     def __enter__(self):
@@ -65,6 +80,7 @@ class Sampler:
         self.leader = self.peaks.get(self.pid, 0) / 1024
         self.process = max(self.peaks.values(), default=0) / 1024
         self.total = self.total_kb / 1024
+        self.with_shared = self.with_shared_kb / 1024
 
 
 def available_bytes():

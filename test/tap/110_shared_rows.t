@@ -95,6 +95,20 @@ is($s->value($again), "1|3|$model", 'the same model each time');
 $s->value('RESET enable_material; RESET enable_hashjoin; RESET enable_mergejoin; RESET enable_memoize');
 nothing_left('an aggregate that is read again');
 
+# A worker that runs partial and final aggregates by itself.
+$s->value("CREATE TABLE $_ (id bigint, x float8[]) PARTITION BY RANGE (id); CREATE TABLE ${_}_1 PARTITION OF $_ FOR VALUES FROM (0) TO (200000); CREATE TABLE ${_}_2 PARTITION OF $_ FOR VALUES FROM (200000) TO (1000000); INSERT INTO $_ SELECT * FROM c; ANALYZE $_") for 'p', 'q';
+$s->value("SET enable_partitionwise_aggregate = on; SET min_parallel_table_scan_size = '1TB'");
+my $union = "SELECT $training\::text AS m FROM p UNION ALL SELECT $training\::text FROM q";
+$plan = $s->value("EXPLAIN (COSTS OFF) $union");
+like($plan, qr/Gather.*Parallel Append.*Finalize Aggregate.*Partial Aggregate.*Finalize Aggregate.*Partial Aggregate/s, 'whole plans in workers') or diag $plan;
+is($s->value($union), "$model\n$model", 'the same models');
+is($s->query($union =~ s/"quality": "fast"/"quality": "fast", "init": [[1, 2]]/gr)->{state}, '22023', 'an error in such a plan');
+is($s->query("SET statement_timeout = 80; $union")->{state}, '57014', 'a timeout in such a plan');
+$s->value('RESET statement_timeout');
+is($s->value($union), "$model\n$model", 'and then the same models');
+nothing_left('whole plans in workers');
+$s->value('RESET enable_partitionwise_aggregate; SET min_parallel_table_scan_size = 0');
+
 # Errors: after the training, within it, and in a worker; also where the transaction goes on.
 for my $case (['after the training', "SELECT 1 / (length($training\::text) - length($training\::text)) FROM c", '22012'],
               ['in the training', "SELECT kmeans(x, 4, '{\"init\": [[1, 2]]}') FROM c", '22023'],

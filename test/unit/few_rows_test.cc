@@ -3,6 +3,8 @@
 
 #include <gtest/gtest.h>
 
+#include <cmath>
+
 #include "test_support.h"
 
 namespace segmentation {
@@ -64,6 +66,18 @@ TEST(FewRows, LabelsCoverWholeTilesAndAreClusters) {
   ASSERT_TRUE(FewRows(points.tiles()).Run({300, 0, true}, &state));
   ASSERT_EQ(state.labels.size(), 2 * kTileRows);
   for (const Label label : state.labels) EXPECT_LT(label, 3u);
+}
+
+TEST(FewRows, AnInertiaOfRoundingErrorsAloneIsNone) {
+  Matrix rows;
+  for (int i = 0; i < 30; ++i) rows.push_back(i % 2 == 0 ? std::vector<double>{0.1, 1e9 + 0.3} : std::vector<double>{0.7, 1e9 + 0.4});
+  Clustering state = From(rows, 2);
+  ASSERT_TRUE(FewRows(test::MakePoints(rows).tiles()).Run({300, 0, true}, &state));
+  EXPECT_EQ(state.inertia, 0);
+  rows[3][1] = std::nextafter(rows[3][1], 2e9);  // a row that differs by as little as can be
+  state = From(rows, 2);
+  ASSERT_TRUE(FewRows(test::MakePoints(rows).tiles()).Run({300, 0, true}, &state));
+  EXPECT_GT(state.inertia, 0);
 }
 
 TEST(FewRows, LeavesAClusterWithoutRowsToLloyd) {
