@@ -21,13 +21,20 @@ Points Sample(const RowSet& rows, const Preprocessed& prepared, std::size_t size
   size = std::min(size, points.rows());
   if (points.in_place()) {
     Tiles sample(size, points.dimensions(), points.weighted());
-    std::vector<double> row(rows.RowBytes() / sizeof(double));
     const std::vector<const char*> chosen = SampleRows(rows, size, team);
-    for (std::size_t i = 0; i < size; ++i) {
-      std::memcpy(row.data(), chosen[i], rows.RowBytes());
-      for (std::size_t j = 0; j < points.dimensions(); ++j) sample.At(i, j) = (row[j] - prepared.offset[j]) / prepared.scale[j];
-      if (points.weighted()) sample.SetWeight(i, row.back());
-    }
+    constexpr std::size_t kAtATime = 1024;  // rows that a thread gathers; a multiple of those of a tile
+    constexpr std::size_t kAhead = 16;
+    team.ForEach((size + kAtATime - 1) / kAtATime, [&](std::size_t item, std::size_t, const Interrupt& interrupt) {
+      interrupt.Poll();
+      std::vector<double> row(rows.RowBytes() / sizeof(double));
+      const std::size_t end = std::min((item + 1) * kAtATime, size);
+      for (std::size_t i = item * kAtATime; i < end; ++i) {
+        __builtin_prefetch(chosen[std::min(i + kAhead, size - 1)]);
+        std::memcpy(row.data(), chosen[i], rows.RowBytes());
+        for (std::size_t j = 0; j < points.dimensions(); ++j) sample.At(i, j) = (row[j] - prepared.offset[j]) / prepared.scale[j];
+        if (points.weighted()) sample.SetWeight(i, row.back());
+      }
+    });
     return SearchPoints(std::move(sample), team);
   }
   return SearchPoints(points.tiles().EveryMth(size), team);
@@ -102,16 +109,16 @@ void Dissolve(const Points& points, const SearchTask& task, Clustering* state, T
 Clustering FindClusters(const RowSet& rows, const Preprocessed& prepared, const SearchTask& task, ThreadTeam& team) {
   const Points& points = prepared.points;
   const auto min_size = static_cast<double>(task.options.min_size);
-  const std::size_t search_rows = std::max(kSearchRows, 200 * task.k);
+  const std::size_t rows_for_k = 200 * task.k;
   const LloydLimits limits{task.options.max_iter, task.shift, false};
   Clustering state;
   if (task.options.init == Init::kExplicit) {
     state = Lloyd(points, InitialCentroids(task.options, prepared), limits, task.options.distance, team);
     DropEmptyClusters(points.dimensions(), &state);
-  } else if (!points.in_place() && points.rows() <= search_rows) {
+  } else if (!points.in_place() && points.rows() <= std::max(kSearchRows, rows_for_k)) {
     state = Search(points, task, min_size, team);
   } else {
-    const Points sample = Sample(rows, prepared, search_rows, team);
+    const Points sample = Sample(rows, prepared, std::max(kSampleRows, rows_for_k), team);
     const double share = static_cast<double>(sample.rows()) / static_cast<double>(points.rows());
     const Clustering found = SearchSample(sample, task, min_size * share, team);
     // The sample may hold fewer different rows than there are. What is missing starts as a copy of a centroid, which gets no

@@ -1,6 +1,7 @@
 #include "core/local_search.h"
 
 #include <algorithm>
+#include <limits>
 
 #include "core/distance_tile.h"
 #include "core/reduce.h"
@@ -24,9 +25,10 @@ Exchanges::Exchanges(const Tiles& points, const Clustering& state, const Interru
 std::vector<double> Exchanges::Try(double fraction, const Interrupt& interrupt) const {
   const std::size_t dimensions = points_.dimensions();
   std::vector<double> row(dimensions);
-  points_.CopyRow(nearest_.Draw(fraction), row.data());
+  const std::size_t drawn = nearest_.Draw(fraction);
+  points_.CopyRow(drawn, row.data());
   // What the inertia gains per cluster when its centroid goes: its rows fall back on their second nearest, or on the new one.
-  const auto missed = SumOverTiles(points_.tile_count(), state_.k(), interrupt, [&](std::size_t tile, double* sums) {
+  auto missed = SumOverTiles(points_.tile_count(), state_.k(), interrupt, [&](std::size_t tile, double* sums) {
     double fresh[kTileRows];
     DistanceInTile(points_.Tile(tile), dimensions, row.data(), fresh);
     const double* nearest = nearest_.Nearest(tile);
@@ -38,6 +40,7 @@ std::vector<double> Exchanges::Try(double fraction, const Interrupt& interrupt) 
       sums[labels_[tile * kTileRows + r]] += weights[r] * (without - with);
     }
   });
+  missed[static_cast<std::size_t>(labels_[drawn])] = std::numeric_limits<double>::infinity();
   const auto least = static_cast<std::size_t>(std::min_element(missed.begin(), missed.end()) - missed.begin());
   std::vector<double> centroids = state_.centroids;
   std::copy(row.begin(), row.end(), centroids.begin() + static_cast<std::ptrdiff_t>(least * dimensions));

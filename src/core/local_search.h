@@ -12,7 +12,8 @@
 namespace segmentation {
 
 // Exchanges for one clustering: a row is drawn by its share of the inertia, and becomes a centroid in place of the one that is
-// missed least. S. Lattanzi and C. Sohler, "A better k-means++ algorithm via local search", ICML 2019; that a trial is judged
+// missed least. Not in place of its own: that would mostly be missed least, and Lloyd's algorithm would take it back there.
+// S. Lattanzi and C. Sohler, "A better k-means++ algorithm via local search", ICML 2019; that a trial is judged
 // only after Lloyd's algorithm has run from it follows T. Conrads et al., "Local search k-means++ with foresight", SEA 2024.
 class Exchanges {
  public:

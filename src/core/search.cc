@@ -69,13 +69,24 @@ struct Effort {
   double steps;  // row-centroid-dimension steps that all of them may take before the last one starts
 };
 
+// Which starts are made, by their numbers.
+struct Starts {
+  std::uint32_t first;
+  std::uint32_t end;
+};
+
+// All that the options ask for.
+Starts StartsOf(const Options& options) {
+  return {0, options.quality == Quality::kFast ? 1u : static_cast<std::uint32_t>(options.n_init)};
+}
+
 constexpr double kNoLimit = std::numeric_limits<double>::infinity();
 
 double StepsOfPass(const Points& points, std::size_t k) {
   return static_cast<double>(points.rows()) * static_cast<double>(k * points.dimensions());
 }
 
-// With few clusters ten starts leave nothing for exchanges to find.
+// With few clusters starts leave nothing for exchanges to find.
 int TrialsOf(std::size_t k, std::size_t per_cluster, std::size_t most) {
   return k < 4 ? 0 : static_cast<int>(std::min(per_cluster * k, most));
 }
@@ -191,9 +202,8 @@ Clustering RunStart(const Points& points, const SearchTask& task, const Effort& 
   return state;
 }
 
-// The best of all starts, of equals the earliest; then exchanges.
-Clustering SearchFrom(const Points& points, const SearchTask& task, const Effort& effort, double min_rows, ThreadTeam& team) {
-  const int starts = task.options.quality == Quality::kFast ? 1 : task.options.n_init;
+// The best of these starts, of equals the earliest; then exchanges.
+Clustering SearchFrom(const Points& points, const SearchTask& task, const Effort& effort, Starts starts, double min_rows, ThreadTeam& team) {
   struct Found {
     Clustering state;
     std::size_t start = SIZE_MAX;
@@ -201,10 +211,10 @@ Clustering SearchFrom(const Points& points, const SearchTask& task, const Effort
   std::vector<Found> found(team.size());  // the best of each thread
   std::vector<Visited> visited(team.size());
   int perfect = 0;  // later starts, which are those not begun yet, cannot be better than an inertia of 0
-  team.ForEach(static_cast<std::size_t>(starts), [&](std::size_t start, std::size_t worker, const Interrupt& interrupt) {
+  team.ForEach(starts.end - starts.first, [&](std::size_t start, std::size_t worker, const Interrupt& interrupt) {
     if (__atomic_load_n(&perfect, __ATOMIC_RELAXED) != 0) return;
     ThreadTeam alone(interrupt);
-    Clustering state = RunStart(points, task, effort, min_rows, static_cast<std::uint32_t>(start), alone, &visited[worker]);
+    Clustering state = RunStart(points, task, effort, min_rows, starts.first + static_cast<std::uint32_t>(start), alone, &visited[worker]);
     if (state.k() == 0) return;
     if (state.inertia == 0 && AllLargeEnough(state, task, min_rows)) __atomic_store_n(&perfect, 1, __ATOMIC_RELAXED);
     Found& best = found[worker];
@@ -223,7 +233,7 @@ Clustering SearchFrom(const Points& points, const SearchTask& task, const Effort
     }
   }
   if (task.options.quality != Quality::kBest) {
-    SearchLocally(points, task, effort, min_rows, static_cast<std::uint32_t>(starts), &best->state, team);
+    SearchLocally(points, task, effort, min_rows, starts.end, &best->state, team);
   }
   if (AreFew(points, task)) {  // the same once more with exact sums; what was cut off is only labelled
     Clustering plain = std::move(best->state);
@@ -234,6 +244,77 @@ Clustering SearchFrom(const Points& points, const SearchTask& task, const Effort
     DropEmptyClusters(points.dimensions(), &best->state);
   }
   return std::move(best->state);
+}
+
+// ---- samples --------------------------------------------------------------------------------------------------------------------
+
+// A sample of the points, where it is much smaller than they are; samples of different ways differ.
+class Thinned {
+ public:
+  Thinned(const Points& points, std::size_t rows, std::size_t way, std::size_t ways, ThreadTeam& team) : all_(points) {
+    if (rows <= points.rows() / 2) own_.emplace(SearchPoints(points.tiles().EveryMth(rows, way, ways), team));
+  }
+  const Points& points() const { return own_ ? *own_ : all_; }
+
+ private:
+  const Points& all_;
+  std::optional<Points> own_;
+};
+
+// Lloyd's algorithm on these points, from the centroids that others have led to.
+void GoOn(const Points& points, const SearchTask& task, ThreadTeam& team, Clustering* state) {
+  const std::uint64_t before = state->iterations;
+  *state = Lloyd(points, std::move(state->centroids), LimitsOf(task), task.options.distance, team);
+  state->iterations += before;
+  DropEmptyClusters(points.dimensions(), state);
+}
+
+// How a sample is searched: starts on few rows of it, exchanges there and on a middle number of rows, then Lloyd's algorithm on all.
+// What is best on few rows need not be so on more, and the more clusters, the more places there are where a start can end. So this
+// is done several times, on other rows, and what is best on all is kept. The figures are what gave the lowest inertia for its
+// time (docs/decisions.md).
+struct Plan {
+  std::size_t few;
+  std::size_t middle;
+  Effort first;       // on few rows
+  int middle_trials;  // on the middle ones
+  std::size_t ways;   // how often, each time with its share of the starts
+};
+
+Plan PlanOf(const SearchTask& task) {
+  Plan plan{std::max<std::size_t>(10'000, 100 * task.k), std::max<std::size_t>(50'000, 200 * task.k), {false, 0, kNoLimit}, 0, 1};
+  switch (task.options.quality) {
+    case Quality::kFast: break;
+    case Quality::kDefault:
+      plan.first.trials = TrialsOf(task.k, 2, 30);
+      plan.middle_trials = TrialsOf(task.k, 1, 20);
+      plan.ways = std::clamp<std::size_t>(task.k / 4, 1, std::min<std::size_t>(static_cast<std::size_t>(task.options.n_init), 4));
+      break;
+    case Quality::kBest:
+      plan.few = plan.middle;
+      plan.first.trials = 100;
+      plan.ways = static_cast<std::size_t>(task.options.n_init);
+      break;
+  }
+  return plan;
+}
+
+// The clustering of the whole sample that one way through its smaller samples leads to.
+Clustering Climb(const Points& sample, const SearchTask& task, const Plan& plan, std::size_t way, double min_rows, ThreadTeam& team) {
+  const Thinned middle(sample, plan.middle, way, plan.ways, team);
+  const Thinned few(middle.points(), plan.few, 0, 1, team);
+  const auto min_rows_of = [&](const Thinned& thinned) {
+    return min_rows * static_cast<double>(thinned.points().rows()) / static_cast<double>(sample.rows());
+  };
+  const std::uint32_t all_starts = StartsOf(task.options).end;
+  const auto first = [&](std::size_t i) { return static_cast<std::uint32_t>(i * all_starts / plan.ways); };
+  const Starts starts{first(way), first(way + 1)};
+  Clustering state = SearchFrom(few.points(), task, plan.first, starts, min_rows_of(few), team);
+  if (&middle.points() != &few.points()) GoOn(middle.points(), task, team, &state);
+  const Effort effort{false, plan.middle_trials, kNoLimit};
+  SearchLocally(middle.points(), task, effort, min_rows_of(middle), all_starts + starts.end, &state, team);
+  if (&sample != &middle.points()) GoOn(sample, task, team, &state);
+  return state;
 }
 
 }  // namespace
@@ -269,25 +350,20 @@ Points SearchPoints(Tiles tiles, ThreadTeam& team) {
 }
 
 Clustering Search(const Points& points, const SearchTask& task, double min_rows, ThreadTeam& team) {
-  return SearchFrom(points, task, EffortOf(points, task), min_rows, team);
+  return SearchFrom(points, task, EffortOf(points, task), StartsOf(task.options), min_rows, team);
 }
 
 Clustering SearchSample(const Points& sample, const SearchTask& task, double min_rows, ThreadTeam& team) {
-  Effort effort = EffortOf(sample, task);
-  effort.settles = false;
-  const std::size_t few = std::max<std::size_t>(10'000, 100 * task.k);
-  if (task.options.quality == Quality::kBest || 2 * few > sample.rows()) return SearchFrom(sample, task, effort, min_rows, team);
-  const double share = static_cast<double>(few) / static_cast<double>(sample.rows());
-  const bool exchanges = effort.trials > 0;
-  effort.trials = exchanges ? std::max(TrialsOf(task.k, 3, 100), TrialsOf(task.k, 40, 40)) : 0;
-  Clustering state = SearchFrom(SearchPoints(sample.tiles().EveryMth(few), team), task, effort, min_rows * share, team);
-  const std::uint64_t before = state.iterations;
-  state = Lloyd(sample, std::move(state.centroids), LimitsOf(task), task.options.distance, team);
-  state.iterations += before;
-  DropEmptyClusters(sample.dimensions(), &state);
-  effort.trials = exchanges ? TrialsOf(task.k, 1, 20) : 0;
-  SearchLocally(sample, task, effort, min_rows, static_cast<std::uint32_t>(task.options.n_init) + 1, &state, team);
-  return state;
+  const Plan plan = PlanOf(task);
+  if (plan.ways == 1) return Climb(sample, task, plan, 0, min_rows, team);
+  std::vector<Clustering> ends(plan.ways);
+  team.ForEach(plan.ways, [&](std::size_t way, std::size_t, const Interrupt& interrupt) {
+    ThreadTeam alone(interrupt);
+    ends[way] = Climb(sample, task, plan, way, min_rows, alone);
+  });
+  return std::move(*std::min_element(ends.begin(), ends.end(), [&](const Clustering& a, const Clustering& b) {
+    return IsBetter(a, b, task, min_rows);
+  }));
 }
 
 }  // namespace segmentation

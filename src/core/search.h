@@ -24,8 +24,9 @@ struct SearchTask {
 // left out. Starts and exchanges are shared out to the team; the result does not depend on it.
 Clustering Search(const Points& points, const SearchTask& task, double min_rows, ThreadTeam& team);
 
-// The same for points that are a sample of more, on which Lloyd's algorithm will go on from what is found here: no start is
-// settled to its last row, and but for quality "best" the starts are made, and most exchanges tried, on a sample of the sample.
+// The same for many points, or a sample of more on which Lloyd's algorithm will go on from what is found here: no start is settled
+// to its last row, and starts are made and exchanges tried on samples of these points. Lloyd's algorithm takes the best of those to
+// all points, several of them where clusters are many, and what is best there is the result.
 Clustering SearchSample(const Points& sample, const SearchTask& task, double min_rows, ThreadTeam& team);
 
 // Points for the search: with bounds and filter.

@@ -88,11 +88,13 @@ class Tiles {
     for (std::size_t j = 0; j < dimensions_; ++j) to[j] = At(row, j);
   }
 
-  // `size` of the rows at equal distances, in their order.
-  Tiles EveryMth(std::size_t size) const {
+  // `size` of the rows at equal distances, in their order. There are several such sets, by the part of the first distance (0 up to
+  // `parts`) that is left out; with size * parts rows or more they share none.
+  Tiles EveryMth(std::size_t size, std::size_t part = 0, std::size_t parts = 1) const {
+    const std::size_t first = part * rows_ / parts;
     Tiles few(size, dimensions_, weighted());
     for (std::size_t i = 0; i < size; ++i) {
-      const std::size_t row = i * rows_ / size;
+      const std::size_t row = (i * rows_ + first) / size;
       for (std::size_t j = 0; j < dimensions_; ++j) few.At(i, j) = At(row, j);
       if (weighted()) few.SetWeight(i, Weight(row));
     }

@@ -168,11 +168,25 @@ TEST(SearchSample, IsAboutAsGoodAsASearchOfAllOfIt) {
 }
 
 TEST(SearchSample, DoesNotDependOnTheTeam) {
-  const Points points = test::MakePoints(test::Blobs(25'000, 2, 12, 1, 3));
-  for (Quality quality : {Quality::kFast, Quality::kDefault}) {
-    const Clustering one = SearchSample(points, TaskOf(8, quality), 0, test::Alone());
-    ThreadTeam three(test::kNoInterrupt, 3);
-    EXPECT_EQ(SearchSample(points, TaskOf(8, quality), 0, three).centroids, one.centroids);
+  // So many rows that there are two smaller samples, and clusters for one, two and four ways through them.
+  const Points points = test::MakePoints(test::Blobs(110'000, 2, 12, 1, 3));
+  for (std::size_t k : {3u, 8u, 16u}) {
+    for (Quality quality : {Quality::kFast, Quality::kDefault, Quality::kBest}) {
+      SearchTask task = TaskOf(k, quality);
+      if (quality == Quality::kBest) task.options.n_init = 2;
+      const Clustering one = SearchSample(points, task, 0, test::Alone());
+      ThreadTeam three(test::kNoInterrupt, 3);
+      EXPECT_EQ(SearchSample(points, task, 0, three).centroids, one.centroids) << k;
+    }
+  }
+}
+
+TEST(SearchSample, FewerStartsThanWaysAreEnough) {
+  const Points points = test::MakePoints(test::Blobs(30'000, 2, 16, 1, 0.3));
+  for (int n_init : {1, 2, 3}) {
+    SearchTask task = TaskOf(16);
+    task.options.n_init = n_init;
+    EXPECT_EQ(SearchSample(points, task, 0, test::Alone()).k(), 16u) << n_init;
   }
 }
 

@@ -48,6 +48,27 @@ TEST(Tiles, RowsBeyondTheLastAreZeroAndWeighNothing) {
   }
 }
 
+TEST(Tiles, PartsOfEveryMthShareNoRow) {
+  for (std::size_t rows : {100u, 257u, 1000u}) {
+    test::Matrix matrix;
+    for (std::size_t i = 0; i < rows; ++i) matrix.push_back({static_cast<double>(i), 1});
+    const Tiles tiles = test::MakeTiles(matrix, test::RandomWeights(rows, 1));
+    constexpr std::size_t kParts = 4;
+    const std::size_t size = rows / kParts;
+    std::vector<int> taken(rows, 0);
+    for (std::size_t part = 0; part < kParts; ++part) {
+      const Tiles few = tiles.EveryMth(size, part, kParts);
+      ASSERT_EQ(few.rows(), size);
+      for (std::size_t i = 0; i < size; ++i) {
+        const auto row = static_cast<std::size_t>(few.At(i, 0));
+        EXPECT_EQ(few.Weight(i), tiles.Weight(row));
+        EXPECT_TRUE(i == 0 || few.At(i - 1, 0) < few.At(i, 0));
+        EXPECT_EQ(taken[row]++, 0) << row;
+      }
+    }
+  }
+}
+
 TEST(Tiles, WithoutRowsThereAreNoTiles) {
   const Tiles tiles(0, 4, true);
   EXPECT_EQ(tiles.tile_count(), 0u);
