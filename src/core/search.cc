@@ -17,6 +17,8 @@ namespace {
 constexpr int kMaxSinglePointPasses = 100;
 // Streams of random numbers: restarts count from 0, the exchanges have one far away.
 constexpr std::uint32_t kExchangeStream = 0x80000000;
+// On this many rows an exchange is so cheap that twice as many are tried.
+constexpr std::size_t kCheapRows = 1000;
 // A trial whose inertia is not within this factor of the best is not worth single-point moves.
 constexpr double kWorthImproving = 1.01;
 
@@ -94,7 +96,9 @@ int TrialsOf(std::size_t k, std::size_t per_cluster, std::size_t most) {
 Effort EffortOf(const Points& points, const SearchTask& task) {
   switch (task.options.quality) {
     case Quality::kFast: return {false, 0, kNoLimit};
-    case Quality::kDefault: return {true, TrialsOf(task.k, 2, 20), kNoLimit};
+    case Quality::kDefault:
+      if (points.rows() <= kCheapRows) return {true, TrialsOf(task.k, 4, 40), kNoLimit};
+      return {true, TrialsOf(task.k, 2, 20), kNoLimit};
     case Quality::kBest: return {true, 100, std::max(4e8, 100 * StepsOfPass(points, task.k))};
   }
   return {};
