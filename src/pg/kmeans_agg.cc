@@ -25,7 +25,7 @@ MemoryContext AggregateContext(FunctionCallInfo fcinfo) {
 // A state that this aggregate is to fill.
 void SetUse(FunctionCallInfo fcinfo, SketchState* state) {
   state->use = UseOfState(fcinfo);
-  if (state->use == StateUse::kLeader) state->area = castNode(AggState, fcinfo->context)->ss.ps.state->es_query_dsa;
+  if (state->use == StateUse::kLeader) state->chunks.area = castNode(AggState, fcinfo->context)->ss.ps.state->es_query_dsa;
 }
 
 SketchState* NewState(FunctionCallInfo fcinfo, MemoryContext context) {

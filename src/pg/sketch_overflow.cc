@@ -91,7 +91,7 @@ void CompressState(SketchState* state) {
   state->shape.cells = cells;
   state->shape.cell_rows += state->shape.rows;
   state->shape.rows = 0;
-  ClearChunks(state);
+  EmptyChunks(&state->chunks);
   RefreshLimits(state);
 }
 
@@ -123,7 +123,7 @@ RowSet RowsOf(const SketchState* state) {
   set.weighted = state->shape.weighted;
   set.rows = state->shape.rows;
   set.skipped = state->shape.skipped;
-  for (RowChunk* chunk = state->first; chunk != nullptr; chunk = chunk->next) {
+  for (RowChunk* chunk = state->chunks.first; chunk != nullptr; chunk = chunk->next) {
     if (chunk->rows > 0) set.blocks.push_back({chunk->data, chunk->rows});
   }
   set.cells = state->cells;

@@ -10,33 +10,9 @@
 namespace segmentation {
 namespace {
 
-constexpr std::size_t kFirstChunkBytes = 2048;
-constexpr std::size_t kLargestChunkBytes = std::size_t{16} << 20;
-// From this size on a chunk asks for huge pages: a page fault costs as much as keeping some sixty rows.
-constexpr std::size_t kHugeChunkBytes = std::size_t{4} << 20;
-// Chunks in shared memory: fewer rows go through the tuple queue as fast, and larger ones leave much of their segments empty.
-constexpr std::size_t kLeastSharedBytes = std::size_t{1} << 20;
-constexpr std::size_t kLargestSharedBytes = std::size_t{4} << 20;
-
-struct SharedSum {
-  std::uint64_t blocks;
-  std::uint64_t rows;
-};
-
-SharedSum RowsInShared(const SketchState* state) {
-  SharedSum sum = {};
-  if (state->area == nullptr) return sum;
-  for (RowChunk* chunk = state->first; chunk != nullptr; chunk = chunk->next) {
-    if (chunk->shared.area == nullptr || chunk->rows == 0) continue;
-    ++sum.blocks;
-    sum.rows += chunk->rows;
-  }
-  return sum;
-}
-
 // The rows that the flat value only tells of.
 SharedSum RowsToTell(const SketchState* state, const SketchHeader& shape) {
-  return shape.cells == 0 ? RowsInShared(state) : SharedSum{};
+  return shape.cells == 0 ? RowsInShared(state->chunks) : SharedSum{};
 }
 
 Size FlatSize(ExpandedObjectHeader* header) {
@@ -51,17 +27,6 @@ Size FlatSize(ExpandedObjectHeader* header) {
   return VARHDRSZ + list + bytes;
 }
 
-char* WriteToldRows(const SketchState* state, char* to) {
-  to = WriteSharedList(RowsInShared(state).blocks, to);
-  for (RowChunk* chunk = state->first; chunk != nullptr; chunk = chunk->next) {
-    if (chunk->shared.area == nullptr || chunk->rows == 0) continue;
-    const SharedRows rows = {chunk->shared.at, chunk->rows};
-    memcpy(to, &rows, sizeof rows);
-    to += sizeof rows;
-  }
-  return to;
-}
-
 void FlattenInto(ExpandedObjectHeader* header, void* result, Size allocated) {
   auto* state = reinterpret_cast<SketchState*>(header);
   SET_VARSIZE(result, allocated);
@@ -70,7 +35,7 @@ void FlattenInto(ExpandedObjectHeader* header, void* result, Size allocated) {
   const SharedSum told = RowsToTell(state, shape);
   char* to = VARDATA(result);
   if (told.blocks > 0) {
-    to = WriteToldRows(state, to);
+    to = WriteSharedRows(state->chunks, told.blocks, to);
     shape.rows -= told.rows;
   }
   if (allocated >= kHugeChunkBytes) AdviseHugePages(result, allocated);
@@ -79,7 +44,7 @@ void FlattenInto(ExpandedObjectHeader* header, void* result, Size allocated) {
     memcpy(to, SettledCells(state), shape.CellSectionBytes());
     return;
   }
-  for (RowChunk* chunk = state->first; chunk != nullptr; chunk = chunk->next) {
+  for (RowChunk* chunk = state->chunks.first; chunk != nullptr; chunk = chunk->next) {
     CHECK_FOR_INTERRUPTS();
     if (told.blocks > 0 && chunk->shared.area != nullptr) continue;
     const std::size_t bytes = chunk->rows * shape.RowBytes();
@@ -100,76 +65,21 @@ void SetDimensions(SketchState* state, std::size_t dimensions) {
   RefreshLimits(state);
 }
 
-// Rows begin at a cache line, so that one of 64 bytes lies in one.
-constexpr std::size_t kRowAlign = 64;
-char* AlignRows(char* at) {
-  return reinterpret_cast<char*>((reinterpret_cast<std::uintptr_t>(at) + kRowAlign - 1) / kRowAlign * kRowAlign);
-}
-
-RowChunk* SharedChunk(SketchState* state, std::size_t bytes) {
-  SharedBlock block;
-  char* data = AllocateShared(state->area, bytes, RowsInShared(state).rows * state->shape.RowBytes(), &block);
-  if (data == nullptr) return nullptr;
-  auto* chunk = static_cast<RowChunk*>(MemoryContextAllocZero(state->header.eoh_context, sizeof(RowChunk)));
-  chunk->data = data;
-  chunk->shared = block;
-  return chunk;
-}
-
-RowChunk* PrivateChunk(SketchState* state, std::size_t bytes) {
-  const std::size_t all = sizeof(RowChunk) + kRowAlign + bytes;
-  auto* chunk = static_cast<RowChunk*>(MemoryContextAllocHuge(state->header.eoh_context, all));
-  if (all >= kHugeChunkBytes) AdviseHugePages(chunk, all);
-  *chunk = {};
-  chunk->data = AlignRows(reinterpret_cast<char*>(chunk + 1));
-  return chunk;
-}
-
-void AddChunk(SketchState* state, std::uint64_t rows) {
-  const std::size_t bytes = rows * state->shape.RowBytes();
-  RowChunk* chunk = nullptr;
-  if (state->area != nullptr && bytes >= kLeastSharedBytes) chunk = SharedChunk(state, bytes);
-  if (chunk == nullptr) chunk = PrivateChunk(state, bytes);
-  chunk->room = rows;
-  (state->last == nullptr ? state->first : state->last->next) = chunk;
-  state->last = chunk;
-}
-
-// Puts full chunks that others have filled before its own.
-RowChunk* AddForeignChunk(SketchState* state, std::uint64_t rows) {
-  auto* chunk = static_cast<RowChunk*>(MemoryContextAllocZero(state->header.eoh_context, sizeof(RowChunk)));
-  chunk->foreign = true;
-  chunk->rows = chunk->room = rows;
-  chunk->next = state->first;
-  state->first = chunk;
-  if (state->last == nullptr) state->last = chunk;
-  state->shape.rows += rows;
-  return chunk;
-}
-
-void FreeChunk(RowChunk* chunk) {
-  if (chunk->shared.area != nullptr) {
-    FreeShared(&chunk->shared);  // the context still knows of it
-  } else if (!chunk->foreign) {
-    pfree(chunk);
-  }
-}
-
 // For a state that nobody looks at again: where it gives away cells, the rows behind them need no memory any more.
 void SettleForGood(SketchState* state) {
   SettleState(state);
-  if (state->shape.rows > 0) return;
-  for (RowChunk* chunk = state->first; chunk != nullptr;) {
-    RowChunk* done = chunk;
-    chunk = chunk->next;
-    FreeChunk(done);
-  }
-  state->first = state->last = nullptr;
+  if (state->shape.rows == 0) FreeChunks(&state->chunks);
 }
 
 // Whether the state can have these rows as they are.
 bool Fits(const SketchState* state, const SketchHeader& shape, std::uint64_t rows) {
   return shape.weighted == state->shape.weighted && state->shape.rows <= state->max_rows && rows <= state->max_rows - state->shape.rows;
+}
+
+// Rows that lie with others; who calls it says where.
+RowChunk* LendRows(SketchState* state, std::uint64_t rows) {
+  state->shape.rows += rows;
+  return AddForeignChunk(&state->chunks, rows);
 }
 
 [[noreturn]] void RaiseTooManyRows(const SketchState* state) {
@@ -186,31 +96,23 @@ void MakeRoom(SketchState* state, std::uint64_t wanted) {
     if (!state->compresses) RaiseTooManyRows(state);
     CompressState(state);
   }
-  if (state->last != nullptr && state->last->rows < state->last->room) return;
-  if (state->last != nullptr && state->last->next != nullptr) {
-    state->last = state->last->next;
-    return;
-  }
-  const std::size_t largest = state->area == nullptr ? kLargestChunkBytes : kLargestSharedBytes;
-  const std::uint64_t usual =
-      (state->last == nullptr ? kFirstChunkBytes : std::min(largest, 2 * state->last->room * state->shape.RowBytes())) /
-      state->shape.RowBytes();
-  wanted = std::min<std::uint64_t>(wanted, largest / state->shape.RowBytes());
-  AddChunk(state, std::clamp<std::uint64_t>(std::max(usual, wanted), 1, state->max_rows - state->shape.rows));
+  const RowChunk* last = state->chunks.last;
+  if (last != nullptr && last->rows < last->room) return;
+  MakeRoomAtEnd(&state->chunks, state->shape.RowBytes(), wanted, state->max_rows - state->shape.rows);
 }
 
 // Where the next row goes; it counts once AddRow is called.
 inline char* RoomForRow(SketchState* state) {
-  RowChunk* chunk = state->last;
+  RowChunk* chunk = state->chunks.last;
   if (unlikely(chunk == nullptr || chunk->rows == chunk->room)) {
     MakeRoom(state, 4);
-    chunk = state->last;
+    chunk = state->chunks.last;
   }
   return chunk->data + chunk->rows * state->shape.RowBytes();
 }
 
 inline void AddRow(SketchState* state) {
-  ++state->last->rows;
+  ++state->chunks.last->rows;
   ++state->shape.rows;
 }
 
@@ -221,7 +123,7 @@ void AppendBlock(SketchState* state, const SketchHeader& shape, const char* from
   while (rows > 0) {
     CHECK_FOR_INTERRUPTS();
     MakeRoom(state, rows);
-    RowChunk* chunk = state->last;
+    RowChunk* chunk = state->chunks.last;
     const std::uint64_t part = std::min({rows, chunk->room - chunk->rows, state->max_rows - state->shape.rows});
     char* to = chunk->data + chunk->rows * row_bytes;
     if (shape.weighted == state->shape.weighted) {
@@ -242,17 +144,12 @@ void AppendBlock(SketchState* state, const SketchHeader& shape, const char* from
 // Gives every row so far the weight 1.
 void MakeWeighted(SketchState* state) {
   const SketchHeader before = state->shape;
-  RowChunk* chunk = state->first;
-  state->first = state->last = nullptr;
+  RowChunks old = state->chunks;
+  state->chunks.first = state->chunks.last = nullptr;
   state->shape.weighted = true;
   state->shape.rows = 0;
   if (before.dimensions > 0) RefreshLimits(state);
-  while (chunk != nullptr) {
-    AppendBlock(state, before, chunk->data, chunk->rows);
-    RowChunk* done = chunk;
-    chunk = chunk->next;
-    FreeChunk(done);
-  }
+  for (; old.first != nullptr; FreeFirstChunk(&old)) AppendBlock(state, before, old.first->data, old.first->rows);
 }
 
 // Makes the two summaries agree in what a row is.
@@ -309,6 +206,7 @@ SketchState* NewSketchState(MemoryContext parent) {
   MemoryContext context = AllocSetContextCreate(parent, "kmeans sketch", ALLOCSET_DEFAULT_SIZES);
   auto* state = static_cast<SketchState*>(MemoryContextAllocZero(context, sizeof(SketchState)));
   EOH_init_header(&state->header, &kMethods, context);
+  state->chunks.context = context;
   return state;
 }
 
@@ -409,10 +307,10 @@ void AppendState(SketchState* state, SketchState* other) {
   const SketchHeader shape = SettledShape(other);
   AdoptShape(state, shape);
   AppendCells(state, shape, SettledCells(other));
-  for (RowChunk* chunk = other->first; shape.rows > 0 && chunk != nullptr; chunk = chunk->next) {
+  for (RowChunk* chunk = other->chunks.first; shape.rows > 0 && chunk != nullptr; chunk = chunk->next) {
     if (chunk->rows == 0) continue;
     if (other->use == StateUse::kThisProcess && Fits(state, shape, chunk->rows)) {
-      AddForeignChunk(state, chunk->rows)->data = chunk->data;
+      LendRows(state, chunk->rows)->data = chunk->data;
     } else {
       AppendBlock(state, shape, chunk->data, chunk->rows);
     }
@@ -422,32 +320,13 @@ void AppendState(SketchState* state, SketchState* other) {
 
 void AppendShared(SketchState* state, const SketchHeader& shape, const SharedQuery& query, const SharedRows& rows) {
   if (Fits(state, shape, rows.rows)) {
-    RowChunk* chunk = AddForeignChunk(state, rows.rows);
+    RowChunk* chunk = LendRows(state, rows.rows);
     chunk->data = TakeShared(query, rows.at, state->header.eoh_context, &chunk->shared);
     return;
   }
   auto* block = static_cast<SharedBlock*>(MemoryContextAllocZero(state->header.eoh_context, sizeof(SharedBlock)));
   AppendBlock(state, shape, TakeShared(query, rows.at, state->header.eoh_context, block), rows.rows);
   FreeShared(block);
-}
-
-void ClearChunks(SketchState* state) {
-  RowChunk* chunk = state->first;
-  state->first = state->last = nullptr;
-  state->area = nullptr;  // cells go with the value, and rows are no longer told of
-  RowChunk* own = nullptr;
-  for (RowChunk* next; chunk != nullptr; chunk = next) {
-    next = chunk->next;
-    if (chunk->foreign || chunk->shared.area != nullptr) {
-      FreeChunk(chunk);
-      continue;
-    }
-    chunk->rows = 0;
-    chunk->next = nullptr;
-    (own == nullptr ? state->first : own->next) = chunk;
-    own = chunk;
-  }
-  state->last = state->first;
 }
 
 }  // namespace segmentation

@@ -12,19 +12,10 @@
 #include "core/sketch.h"
 #include "pg/boundary.h"
 #include "pg/row_check.h"
+#include "pg/row_chunks.h"
 #include "pg/shared_rows.h"
 
 namespace segmentation {
-
-// Rows next to each other.
-struct RowChunk {
-  RowChunk* next;
-  std::uint64_t rows;
-  std::uint64_t room;  // in rows; only as many as there are where others put them there
-  char* data;
-  bool foreign;        // others put the rows there
-  SharedBlock shared;  // where they lie in shared memory
-};
 
 // What an overflowed state gives away, kept while it stays as it is.
 struct GivenCells {
@@ -47,12 +38,10 @@ struct SketchState {
   const void* matched;            // the constant request of the call site that was found to be the same
   struct varlena* options_value;  // the jsonb of the first row, to compare the others with; nullptr when not known
   std::uint64_t max_rows;         // how many rows lie in chunks at most; 0 while the width of a row is not known
-  RowChunk* first;
-  RowChunk* last;  // where the next row goes; chunks after it are empty
-  char* cells;     // bounds and cells as in the flat form; nullptr while every row is there
+  RowChunks chunks;
+  char* cells;  // bounds and cells as in the flat form; nullptr while every row is there
   GivenCells given;
-  StateUse use;
-  struct dsa_area* area;  // of the parallel query, where StateUse::kLeader; nullptr: rows go with the value
+  StateUse use;  // with kLeader, rows that lie in shared memory do not go with the value
 
   std::uint64_t all_rows() const { return shape.rows + shape.cell_rows; }
 };
@@ -85,9 +74,6 @@ void AppendState(SketchState* state, SketchState* other);
 // Appends rows that a parallel worker has put into shared memory, after the view that tells of them: takes them over, or copies them
 // and gives the memory back.
 void AppendShared(SketchState* state, const SketchHeader& shape, const SharedQuery& query, const SharedRows& rows);
-
-// Takes all rows out of the state; private chunks of its own stay for others.
-void ClearChunks(SketchState* state);
 
 // How many rows the sketch may hold, after its capacity has changed.
 void RefreshLimits(SketchState* state);
