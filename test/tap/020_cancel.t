@@ -79,11 +79,12 @@ my $parallel = "SELECT kmeans(x, 50, '{\"quality\": \"best\", \"n_init\": 1000}'
 like($s->value("EXPLAIN (COSTS OFF) $parallel"), qr/Partial Aggregate/, 'the plan is parallel');
 cancel_test('fit in a parallel query', $parallel, [0.7, 0.9, 1.1, 1.5, 2.0], $best);
 # A fit inside a worker.
-$s->value('SET force_parallel_mode = on');
+debug_parallel_query($s, 'on');
 my $in_worker = "SELECT length(kmeans_fit(sketch, 50, '{\"quality\": \"best\", \"n_init\": 1000}')::text) FROM sketches WHERE name = 'customers'";
 like($s->value("EXPLAIN (COSTS OFF) $in_worker"), qr/Gather/, 'the plan has a worker');
 cancel_test('fit in a parallel worker', $in_worker, [0.3, 0.5, 0.8, 1.2, 1.7], $best);
-$s->value('SET force_parallel_mode = off; SET max_parallel_workers_per_gather = 0');
+debug_parallel_query($s, 'off');
+$s->value('SET max_parallel_workers_per_gather = 0');
 ok(wait_until(10, sub { $admin->value(q{SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'parallel worker'}) == 0 }), 'no worker is left');
 
 # statement_timeout. The sketch is read in some 10 ms, so that the limit falls into the fit.

@@ -46,13 +46,13 @@ for my $threads (0, 1, 4) {
 }
 $s->value('RESET segmentation.threads');
 for my $mode ('on', 'regress') {
-    $s->value("SET force_parallel_mode = $mode");
-    is($s->value(model('c4')), $model, "force_parallel_mode = $mode: the same model");
+    debug_parallel_query($s, $mode);
+    is($s->value(model('c4')), $model, "debug_parallel_query = $mode: the same model");
     $s->value('SET max_parallel_workers_per_gather = 0');
-    is($s->value(model('c5')), $model, "force_parallel_mode = $mode, no partial aggregation: the same model");
+    is($s->value(model('c5')), $model, "debug_parallel_query = $mode, no partial aggregation: the same model");
     workers(2);
 }
-$s->value('RESET force_parallel_mode');
+debug_parallel_query($s, 'off');
 
 # With groups, by hashing and by sorting.
 my $grouped = "SELECT string_agg(region || m::text, ',' ORDER BY region) FROM (SELECT region, kmeans(ARRAY[age, income], 3, '{\"quality\": \"fast\"}') AS m FROM %s GROUP BY region) g";
@@ -80,7 +80,7 @@ for my $table ('c', 'c5') {
     is($s->value("SELECT kmeans_fit(kmeans_merge(s), 5, '{\"quality\": \"fast\", \"scale\": \"zscore\"}')::text FROM (SELECT kmeans_sketch(ARRAY[age, income, card_debt], 300000) AS s FROM $table GROUP BY region) r"),
         $model, "$table: and give the model of all rows");
 }
-$s->value('CREATE TABLE stored AS SELECT id % 500 AS part, kmeans_sketch(ARRAY[age, income, card_debt], 300000) AS s FROM c2 GROUP BY 1; ANALYZE stored; SET force_parallel_mode = off');
+$s->value('CREATE TABLE stored AS SELECT id % 500 AS part, kmeans_sketch(ARRAY[age, income, card_debt], 300000) AS s FROM c2 GROUP BY 1; ANALYZE stored');
 my $merge = "SELECT kmeans_fit(kmeans_merge(s), 5, '{\"quality\": \"fast\", \"scale\": \"zscore\"}')::text FROM stored";
 like($s->value("EXPLAIN $merge"), qr/Partial Aggregate/, 'kmeans_merge: a parallel plan');
 is($s->value($merge), $model, '500 stored sketches, merged in parallel: the model of all rows');

@@ -14,7 +14,8 @@ use POSIX ();
 use Symbol 'gensym';
 use Time::HiRes qw(time sleep);
 
-our @EXPORT = qw(create_database drop_databases psql session sql_literal wait_until median server_start_time sample_table);
+our @EXPORT = qw(create_database drop_databases psql session sql_literal wait_until median server_start_time
+    debug_parallel_query sample_table);
 
 my @databases;
 my $answers = 0;
@@ -218,6 +219,13 @@ sub median {
 # Changes when the server restarts, and when it starts its processes anew after a crash.
 sub server_start_time {
     return psql('postgres', q{SELECT pg_postmaster_start_time(), backend_start FROM pg_stat_activity WHERE backend_type = 'checkpointer'})->{out};
+}
+
+# Sets what PostgreSQL 16 has given another name.
+sub debug_parallel_query {
+    my ($session, $mode) = @_;
+    my $name = $session->value('SHOW server_version_num') < 160000 ? 'force_parallel_mode' : 'debug_parallel_query';
+    $session->value("SET $name = $mode");
 }
 
 # A table of made-up customers; id and four numbers.
