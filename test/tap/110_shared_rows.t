@@ -90,7 +90,7 @@ is($s->value($mine), $s->value("SELECT md5(kmeans_sketch(x, $rows)::text) FROM c
 $s->value('SET enable_material = off; SET enable_hashjoin = off; SET enable_mergejoin = off; SET enable_memoize = off');
 my $again = "SELECT count(DISTINCT m::text), count(*), min(m::text) FROM generate_series(1, 3) AS i LEFT JOIN (SELECT $training AS m FROM c) AS t ON i > 0";
 my $plan = $s->value("EXPLAIN (ANALYZE, COSTS OFF, TIMING OFF) $again");
-like($plan, qr/Finalize Aggregate \(actual rows=1 loops=3\)/, 'three times in one query') or diag $plan;
+like($plan, qr/Finalize Aggregate \(actual rows=1(\.00)? loops=3\)/, 'three times in one query') or diag $plan;
 is($s->value($again), "1|3|$model", 'the same model each time');
 $s->value('RESET enable_material; RESET enable_hashjoin; RESET enable_mergejoin; RESET enable_memoize');
 nothing_left('an aggregate that is read again');
