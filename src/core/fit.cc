@@ -40,6 +40,16 @@ Points Sample(const RowSet& rows, const Preprocessed& prepared, std::size_t size
   return SearchPoints(points.tiles().EveryMth(size), team);
 }
 
+// What is found in a sample of the points, which is all of them where they are few enough and lie in tiles anyway.
+Clustering FindInSample(const RowSet& rows, const Preprocessed& prepared, const SearchTask& task, ThreadTeam& team) {
+  const Points& points = prepared.points;
+  const auto min_size = static_cast<double>(task.options.min_size);
+  const std::size_t sample_rows = std::max(kSampleRows, 200 * task.k);
+  if (!points.in_place() && points.rows() <= sample_rows) return SearchSample(points, task, min_size, team);
+  const Points sample = Sample(rows, prepared, sample_rows, team);
+  return SearchSample(sample, task, min_size * static_cast<double>(sample.rows()) / static_cast<double>(points.rows()), team);
+}
+
 // Option init = explicit: raw units to model space.
 std::vector<double> InitialCentroids(const Options& options, const Preprocessed& rows) {
   std::vector<double> centroids;
@@ -109,18 +119,15 @@ void Dissolve(const Points& points, const SearchTask& task, Clustering* state, T
 Clustering FindClusters(const RowSet& rows, const Preprocessed& prepared, const SearchTask& task, ThreadTeam& team) {
   const Points& points = prepared.points;
   const auto min_size = static_cast<double>(task.options.min_size);
-  const std::size_t rows_for_k = 200 * task.k;
   const LloydLimits limits{task.options.max_iter, task.shift, false};
   Clustering state;
   if (task.options.init == Init::kExplicit) {
     state = Lloyd(points, InitialCentroids(task.options, prepared), limits, task.options.distance, team);
     DropEmptyClusters(points.dimensions(), &state);
-  } else if (!points.in_place() && points.rows() <= std::max(kSearchRows, rows_for_k)) {
+  } else if (!points.in_place() && points.rows() <= std::max(kSearchRows, 200 * task.k)) {
     state = Search(points, task, min_size, team);
   } else {
-    const Points sample = Sample(rows, prepared, std::max(kSampleRows, rows_for_k), team);
-    const double share = static_cast<double>(sample.rows()) / static_cast<double>(points.rows());
-    const Clustering found = SearchSample(sample, task, min_size * share, team);
+    const Clustering found = FindInSample(rows, prepared, task, team);
     // The sample may hold fewer different rows than there are. What is missing starts as a copy of a centroid, which gets no
     // rows, and Lloyd's algorithm gives it the farthest one where rows differ.
     std::vector<double> start = found.centroids;

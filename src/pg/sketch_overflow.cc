@@ -11,6 +11,7 @@ namespace {
 
 constexpr std::uint64_t kLeastCells = 4096;
 constexpr std::uint64_t kMostCellsForTraining = 32768;
+constexpr std::uint64_t kStatesBesideEachOther = 4;
 // While the capacity is small, this many rows are collected for each cell before they are compressed: a compression looks at the
 // cells too.
 constexpr std::uint64_t kRowsPerCell = 16;
@@ -59,8 +60,16 @@ char* MakeCells(SketchState* state, std::uint64_t most, std::uint64_t* cells) {
   return section;
 }
 
+// Cells that are compressed once more lose a second time. A training keeps those of several states (the processes of a parallel
+// query, say) beside each other.
+std::uint64_t CellsKept(const SketchState* state) {
+  const std::uint64_t wanted = CellsWanted(state);
+  if (!state->shape.has_fit) return wanted;
+  return std::max(wanted, std::min(kStatesBesideEachOther * wanted, TrainMemoryBytes() / 4 / state->shape.CellBytes()));
+}
+
 bool IsSettled(const SketchState* state) {
-  return state->shape.cells == 0 || (state->shape.rows == 0 && state->shape.cells <= CellsWanted(state));
+  return state->shape.cells == 0 || (state->shape.rows == 0 && state->shape.cells <= CellsKept(state));
 }
 
 bool HasGiven(const SketchState* state) {
