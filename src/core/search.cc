@@ -64,6 +64,42 @@ bool IsBetter(const Clustering& a, const Clustering& b, const SearchTask& task, 
   return a_large != b_large ? a_large : a.inertia < b.inertia;
 }
 
+// The best clustering of those that a team finds, of equals the one with the lowest number: the same whoever finds them. Keeps no more
+// than one for each thread.
+class BestFound {
+ public:
+  BestFound(const SearchTask& task, double min_rows, const ThreadTeam& team) : task_(task), min_rows_(min_rows), found_(team.size()) {}
+
+  // A thread's numbers ascend. What is not kept is in *state afterwards.
+  void Offer(std::size_t worker, std::size_t number, Clustering* state) {
+    One& best = found_[worker];
+    if (best.number != SIZE_MAX && !IsBetter(*state, best.state, task_, min_rows_)) return;
+    std::swap(best.state, *state);
+    best.number = number;
+  }
+
+  Clustering Take() {
+    One* best = nullptr;
+    for (One& other : found_) {
+      if (other.number == SIZE_MAX) continue;
+      if (best == nullptr || IsBetter(other.state, best->state, task_, min_rows_) ||
+          (!IsBetter(best->state, other.state, task_, min_rows_) && other.number < best->number)) {
+        best = &other;
+      }
+    }
+    return std::move(best->state);
+  }
+
+ private:
+  struct One {
+    Clustering state;
+    std::size_t number = SIZE_MAX;
+  };
+  const SearchTask& task_;
+  double min_rows_;
+  std::vector<One> found_;
+};
+
 // How much is done with one set of points.
 struct Effort {
   bool settles;  // every start down to where no single row moves
@@ -208,11 +244,7 @@ Clustering RunStart(const Points& points, const SearchTask& task, const Effort& 
 
 // The best of these starts, of equals the earliest; then exchanges.
 Clustering SearchFrom(const Points& points, const SearchTask& task, const Effort& effort, Starts starts, double min_rows, ThreadTeam& team) {
-  struct Found {
-    Clustering state;
-    std::size_t start = SIZE_MAX;
-  };
-  std::vector<Found> found(team.size());  // the best of each thread
+  BestFound found(task, min_rows, team);
   std::vector<Visited> visited(team.size());
   int perfect = 0;  // later starts, which are those not begun yet, cannot be better than an inertia of 0
   team.ForEach(starts.end - starts.first, [&](std::size_t start, std::size_t worker, const Interrupt& interrupt) {
@@ -221,33 +253,22 @@ Clustering SearchFrom(const Points& points, const SearchTask& task, const Effort
     Clustering state = RunStart(points, task, effort, min_rows, starts.first + static_cast<std::uint32_t>(start), alone, &visited[worker]);
     if (state.k() == 0) return;
     if (state.inertia == 0 && AllLargeEnough(state, task, min_rows)) __atomic_store_n(&perfect, 1, __ATOMIC_RELAXED);
-    Found& best = found[worker];
-    if (best.start == SIZE_MAX || IsBetter(state, best.state, task, min_rows)) {
-      std::swap(best.state, state);
-      best.start = start;
-    }
+    found.Offer(worker, start, &state);
     visited[worker].spare = std::move(state);
   });
-  Found* best = nullptr;
-  for (Found& other : found) {
-    if (other.start == SIZE_MAX) continue;
-    if (best == nullptr || IsBetter(other.state, best->state, task, min_rows) ||
-        (!IsBetter(best->state, other.state, task, min_rows) && other.start < best->start)) {
-      best = &other;
-    }
-  }
+  Clustering best = found.Take();
   if (task.options.quality != Quality::kBest) {
-    SearchLocally(points, task, effort, min_rows, starts.end, &best->state, team);
+    SearchLocally(points, task, effort, min_rows, starts.end, &best, team);
   }
   if (AreFew(points, task)) {  // the same once more with exact sums; what was cut off is only labelled
-    Clustering plain = std::move(best->state);
+    Clustering plain = std::move(best);
     const LloydLimits limits{plain.stable ? task.options.max_iter : 0, task.shift, true};
-    best->state = Lloyd(points, std::move(plain.centroids), limits, task.options.distance, team);
-    best->state.iterations = plain.iterations;
-    best->state.converged = plain.converged;
-    DropEmptyClusters(points.dimensions(), &best->state);
+    best = Lloyd(points, std::move(plain.centroids), limits, task.options.distance, team);
+    best.iterations = plain.iterations;
+    best.converged = plain.converged;
+    DropEmptyClusters(points.dimensions(), &best);
   }
-  return std::move(best->state);
+  return best;
 }
 
 // ---- samples --------------------------------------------------------------------------------------------------------------------
@@ -360,14 +381,13 @@ Clustering Search(const Points& points, const SearchTask& task, double min_rows,
 Clustering SearchSample(const Points& sample, const SearchTask& task, double min_rows, ThreadTeam& team) {
   const Plan plan = PlanOf(task);
   if (plan.ways == 1) return Climb(sample, task, plan, 0, min_rows, team);
-  std::vector<Clustering> ends(plan.ways);
-  team.ForEach(plan.ways, [&](std::size_t way, std::size_t, const Interrupt& interrupt) {
+  BestFound found(task, min_rows, team);
+  team.ForEach(plan.ways, [&](std::size_t way, std::size_t worker, const Interrupt& interrupt) {
     ThreadTeam alone(interrupt);
-    ends[way] = Climb(sample, task, plan, way, min_rows, alone);
+    Clustering end = Climb(sample, task, plan, way, min_rows, alone);
+    found.Offer(worker, way, &end);
   });
-  return std::move(*std::min_element(ends.begin(), ends.end(), [&](const Clustering& a, const Clustering& b) {
-    return IsBetter(a, b, task, min_rows);
-  }));
+  return found.Take();
 }
 
 }  // namespace segmentation
