@@ -301,23 +301,23 @@ void GoOn(const Points& points, const SearchTask& task, ThreadTeam& team, Cluste
 struct Plan {
   std::size_t few;
   std::size_t middle;
-  Effort first;       // on few rows
+  int few_trials;     // exchanges on few rows
   int middle_trials;  // on the middle ones
   std::size_t ways;   // how often, each time with its share of the starts
 };
 
 Plan PlanOf(const SearchTask& task) {
-  Plan plan{std::max<std::size_t>(10'000, 100 * task.k), std::max<std::size_t>(50'000, 200 * task.k), {false, 0, kNoLimit}, 0, 1};
+  Plan plan{std::max<std::size_t>(10'000, 100 * task.k), std::max<std::size_t>(50'000, 200 * task.k), 0, 0, 1};
   switch (task.options.quality) {
     case Quality::kFast: break;
     case Quality::kDefault:
-      plan.first.trials = TrialsOf(task.k, 2, 30);
+      plan.few_trials = TrialsOf(task.k, 2, 30);
       plan.middle_trials = TrialsOf(task.k, 1, 20);
       plan.ways = std::clamp<std::size_t>(task.k / 4, 1, std::min<std::size_t>(static_cast<std::size_t>(task.options.n_init), 4));
       break;
     case Quality::kBest:
       plan.few = plan.middle;
-      plan.first.trials = 100;
+      plan.few_trials = 100;
       plan.ways = static_cast<std::size_t>(task.options.n_init);
       break;
   }
@@ -334,9 +334,12 @@ Clustering Climb(const Points& sample, const SearchTask& task, const Plan& plan,
   const std::uint32_t all_starts = StartsOf(task.options).end;
   const auto first = [&](std::size_t i) { return static_cast<std::uint32_t>(i * all_starts / plan.ways); };
   const Starts starts{first(way), first(way + 1)};
-  Clustering state = SearchFrom(few.points(), task, plan.first, starts, min_rows_of(few), team);
+  Effort effort = EffortOf(few.points(), task);
+  effort.settles = false;
+  effort.trials = plan.few_trials;
+  Clustering state = SearchFrom(few.points(), task, effort, starts, min_rows_of(few), team);
   if (&middle.points() != &few.points()) GoOn(middle.points(), task, team, &state);
-  const Effort effort{false, plan.middle_trials, kNoLimit};
+  effort.trials = plan.middle_trials;
   SearchLocally(middle.points(), task, effort, min_rows_of(middle), all_starts + starts.end, &state, team);
   if (&sample != &middle.points()) GoOn(sample, task, team, &state);
   return state;
