@@ -22,14 +22,11 @@ Points Sample(const RowSet& rows, const Preprocessed& prepared, std::size_t size
   if (points.in_place()) {
     Tiles sample(size, points.dimensions(), points.weighted());
     const std::vector<const char*> chosen = SampleRows(rows, size, team);
-    constexpr std::size_t kAtATime = 1024;  // rows that a thread gathers; a multiple of those of a tile
-    constexpr std::size_t kAhead = 16;
-    team.ForEach((size + kAtATime - 1) / kAtATime, [&](std::size_t item, std::size_t, const Interrupt& interrupt) {
+    team.ForEach((size + kBlockRows - 1) / kBlockRows, [&](std::size_t item, std::size_t, const Interrupt& interrupt) {
       interrupt.Poll();
       std::vector<double> row(rows.RowBytes() / sizeof(double));
-      const std::size_t end = std::min((item + 1) * kAtATime, size);
-      for (std::size_t i = item * kAtATime; i < end; ++i) {
-        __builtin_prefetch(chosen[std::min(i + kAhead, size - 1)]);
+      const std::size_t end = std::min((item + 1) * kBlockRows, size);
+      for (std::size_t i = item * kBlockRows; i < end; ++i) {
         std::memcpy(row.data(), chosen[i], rows.RowBytes());
         for (std::size_t j = 0; j < points.dimensions(); ++j) sample.At(i, j) = (row[j] - prepared.offset[j]) / prepared.scale[j];
         if (points.weighted()) sample.SetWeight(i, row.back());
@@ -109,10 +106,7 @@ void Dissolve(const Points& points, const SearchTask& task, Clustering* state, T
     if (*smallest >= static_cast<double>(task.options.min_size)) return;
     const auto at = state->centroids.begin() + (smallest - sizes.begin()) * static_cast<std::ptrdiff_t>(dimensions);
     state->centroids.erase(at, at + static_cast<std::ptrdiff_t>(dimensions));
-    const std::uint64_t before = state->iterations;
-    *state = Lloyd(points, std::move(state->centroids), {task.options.max_iter, task.shift, false}, task.options.distance, team);
-    state->iterations += before;
-    DropEmptyClusters(dimensions, state);
+    GoOn(points, task, {task.options.max_iter, task.shift, false}, team, state);
   }
 }
 
@@ -122,8 +116,8 @@ Clustering FindClusters(const RowSet& rows, const Preprocessed& prepared, const 
   const LloydLimits limits{task.options.max_iter, task.shift, false};
   Clustering state;
   if (task.options.init == Init::kExplicit) {
-    state = Lloyd(points, InitialCentroids(task.options, prepared), limits, task.options.distance, team);
-    DropEmptyClusters(points.dimensions(), &state);
+    state.centroids = InitialCentroids(task.options, prepared);
+    GoOn(points, task, limits, team, &state);
   } else if (!points.in_place() && points.rows() <= std::max(kSearchRows, 200 * task.k)) {
     state = Search(points, task, min_size, team);
   } else {
@@ -135,9 +129,9 @@ Clustering FindClusters(const RowSet& rows, const Preprocessed& prepared, const 
       start.insert(start.end(), found.centroids.begin(),
                    found.centroids.begin() + static_cast<std::ptrdiff_t>(points.dimensions()));
     }
-    state = Lloyd(points, std::move(start), limits, task.options.distance, team);
-    state.iterations += found.iterations;
-    DropEmptyClusters(points.dimensions(), &state);
+    state.centroids = std::move(start);
+    state.iterations = found.iterations;
+    GoOn(points, task, limits, team, &state);
   }
   Dissolve(points, task, &state, team);
   return state;
@@ -178,10 +172,8 @@ Settled Settle(const Preprocessed& prepared, const SearchTask& task, Clustering*
       }
       return settled;
     }
-    const std::uint64_t before = state->iterations;
-    *state = Lloyd(points, settled.centroids, {task.options.max_iter, 0, false}, task.options.distance, team);
-    state->iterations += before;
-    DropEmptyClusters(dimensions, state);
+    state->centroids = settled.centroids;
+    GoOn(points, task, {task.options.max_iter, 0, false}, team, state);
     Dissolve(points, task, state, team);
   }
 }

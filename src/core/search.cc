@@ -286,14 +286,6 @@ class Thinned {
   std::optional<Points> own_;
 };
 
-// Lloyd's algorithm on these points, from the centroids that others have led to.
-void GoOn(const Points& points, const SearchTask& task, ThreadTeam& team, Clustering* state) {
-  const std::uint64_t before = state->iterations;
-  *state = Lloyd(points, std::move(state->centroids), LimitsOf(task), task.options.distance, team);
-  state->iterations += before;
-  DropEmptyClusters(points.dimensions(), state);
-}
-
 // How a sample is searched: starts on few rows of it, exchanges there and on a middle number of rows, then Lloyd's algorithm on all.
 // What is best on few rows need not be so on more, and the more clusters, the more places there are where a start can end. So this
 // is done several times, on other rows, and what is best on all is kept. The figures are what gave the lowest inertia for its
@@ -338,10 +330,10 @@ Clustering Climb(const Points& sample, const SearchTask& task, const Plan& plan,
   effort.settles = false;
   effort.trials = plan.few_trials;
   Clustering state = SearchFrom(few.points(), task, effort, starts, min_rows_of(few), team);
-  if (&middle.points() != &few.points()) GoOn(middle.points(), task, team, &state);
+  if (&middle.points() != &few.points()) GoOn(middle.points(), task, LimitsOf(task), team, &state);
   effort.trials = plan.middle_trials;
   SearchLocally(middle.points(), task, effort, min_rows_of(middle), all_starts + starts.end, &state, team);
-  if (&sample != &middle.points()) GoOn(sample, task, team, &state);
+  if (&sample != &middle.points()) GoOn(sample, task, LimitsOf(task), team, &state);
   return state;
 }
 
@@ -363,6 +355,13 @@ void DropEmptyClusters(std::size_t dimensions, Clustering* state) {
   state->centroids.resize(kept * dimensions);
   state->weights.resize(kept);
   state->rows.resize(kept);
+}
+
+void GoOn(const Points& points, const SearchTask& task, const LloydLimits& limits, ThreadTeam& team, Clustering* state) {
+  const std::uint64_t before = state->iterations;
+  *state = Lloyd(points, std::move(state->centroids), limits, task.options.distance, team);
+  state->iterations += before;
+  DropEmptyClusters(points.dimensions(), state);
 }
 
 bool AllLargeEnough(const Clustering& state, const SearchTask& task, double min_rows) {

@@ -38,4 +38,7 @@ bool AllLargeEnough(const Clustering& state, const SearchTask& task, double min_
 // Takes away the clusters without rows.
 void DropEmptyClusters(std::size_t dimensions, Clustering* state);
 
+// Lloyd's algorithm from the centroids of the state, without the clusters that it leaves empty. Its iterations are added to the state's.
+void GoOn(const Points& points, const SearchTask& task, const LloydLimits& limits, ThreadTeam& team, Clustering* state);
+
 }  // namespace segmentation
