@@ -65,8 +65,7 @@ std::size_t Assignment::Assign(const std::vector<double>& centroids, const std::
 
 void Assignment::MoveRow(std::size_t row, std::size_t to) {
   ClusterTotals::Changes& changes = workers_[0].changes;
-  points_.CopyRow(row, changes.row());
-  changes.Move(labels_[row], to, points_.Weight(row));
+  changes.Move(row, labels_[row], to);
   changes.Flush();
   labels_[row] = static_cast<Label>(to);
   if (keeps_slack_) slack_[row] = 0;
@@ -133,7 +132,7 @@ void Assignment::AssignTile(std::size_t tile, const std::vector<double>& centroi
 }
 
 Label Assignment::NearestOf(std::size_t row, const std::vector<double>& centroids, Worker* worker) {
-  double* point = worker->changes.row();
+  double* point = worker->row.data();
   points_.CopyRow(row, point);
   const std::size_t dimensions = points_.dimensions();
   double best = std::numeric_limits<double>::infinity();
@@ -154,7 +153,13 @@ Label Assignment::NearestOf(std::size_t row, const std::vector<double>& centroid
 
 void Assignment::TakeLabelsOf(std::size_t tile, const Label* labels, Worker* worker) {
   Label* current = labels_.data() + tile * kTileRows;
-  std::uint64_t changed = first_ ? ~std::uint64_t{0} : DifferentLabels(labels, current);
+  if (first_) {
+    worker->changes.EnterTile(tile, labels);
+    worker->changed += points_.RowsIn(tile);
+    std::memcpy(current, labels, sizeof(Label) * kTileRows);
+    return;
+  }
+  std::uint64_t changed = DifferentLabels(labels, current);
   TakeQueued(worker);
   if (changed == 0) return;
   if (points_.RowsIn(tile) < kTileRows) changed &= (std::uint64_t{1} << points_.RowsIn(tile)) - 1;
@@ -190,13 +195,7 @@ void Assignment::Queue(std::size_t row, Label from, Label to, Worker* worker) {
 void Assignment::TakeQueued(Worker* worker) {
   for (std::size_t i = 0; i < worker->queued; ++i) {
     const Change& change = worker->queue[i];
-    points_.CopyRow(change.row, worker->changes.row());
-    const double weight = points_.Weight(change.row);
-    if (first_) {
-      worker->changes.Enter(change.to, weight);
-    } else {
-      worker->changes.Move(change.from, change.to, weight);
-    }
+    worker->changes.Move(change.row, change.from, change.to);
   }
   worker->changed += worker->queued;
   worker->queued = 0;

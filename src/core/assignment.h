@@ -49,6 +49,7 @@ class Assignment {
     Worker(ClusterTotals* totals, const Points& points, bool gathers)
         : changes(totals),
           tile(points.in_place() ? points.dimensions() * kTileRows : 0),
+          row(points.dimensions()),
           gathered(gathers ? points.dimensions() * kTileRows : 0),
           failed(gathers ? kBlockRows + 1 : 0) {}
     ClusterTotals::Changes changes;
@@ -56,6 +57,7 @@ class Assignment {
     Change queue[kTileRows];
     std::size_t queued = 0;
     std::vector<double> tile;
+    std::vector<double> row;
     std::vector<float> gathered;
     std::vector<std::uint32_t> failed;  // rows of a block whose slack is used up, relative to its first
     std::size_t failed_count = 0;

@@ -2,49 +2,11 @@
 
 #include <algorithm>
 
+#include "core/row_folds.h"
+
 namespace segmentation {
-namespace {
-
-// Adds the folds of weight * row to a cluster's (dimensions high ones, then as many low ones), and takes them from another's.
-#define SEGMENTATION_ADD_FOLDS(suffix, attribute)                                                                       \
-  attribute void Enter##suffix(const double* __restrict row, const double* __restrict down, double weight,              \
-                               std::size_t dimensions, double* __restrict to) {                                         \
-    for (std::size_t j = 0; j < dimensions; ++j) {                                                                      \
-      const Folds folds = Fold(weight * row[j] * down[j]);                                                              \
-      to[j] += folds.high;                                                                                              \
-      to[dimensions + j] += folds.low;                                                                                  \
-    }                                                                                                                   \
-  }                                                                                                                     \
-  attribute void Move##suffix(const double* __restrict row, const double* __restrict down, double weight,               \
-                              std::size_t dimensions, double* __restrict from, double* __restrict to) {                 \
-    for (std::size_t j = 0; j < dimensions; ++j) {                                                                      \
-      const Folds folds = Fold(weight * row[j] * down[j]);                                                              \
-      from[j] -= folds.high;                                                                                            \
-      from[dimensions + j] -= folds.low;                                                                                \
-      to[j] += folds.high;                                                                                              \
-      to[dimensions + j] += folds.low;                                                                                  \
-    }                                                                                                                   \
-  }
-
-SEGMENTATION_ADD_FOLDS(Narrow, )
-#if defined(__x86_64__)
-SEGMENTATION_ADD_FOLDS(Wide, __attribute__((target("avx2"))))
-#endif
-
-}  // namespace
-
-const ClusterTotals::FoldAdders& ClusterTotals::Adders() {
-#if defined(__x86_64__)
-  static const FoldAdders widest =
-      __builtin_cpu_supports("avx2") ? FoldAdders{EnterWide, MoveWide} : FoldAdders{EnterNarrow, MoveNarrow};
-#else
-  static const FoldAdders widest{EnterNarrow, MoveNarrow};
-#endif
-  return widest;
-}
-
 ClusterTotals::ClusterTotals(const Points& points, std::size_t k)
-    : dimensions_(points.dimensions()), weighted_(points.weighted()), weight_unit_(points.WeightUnit()), sums_(k * dimensions_),
+    : points_(points), dimensions_(points.dimensions()), weighted_(points.weighted()), weight_unit_(points.WeightUnit()), sums_(k * dimensions_),
       weights_(weighted_ ? k : 0), rows_(k, 0) {
   for (std::size_t j = 0; j < dimensions_; ++j) {
     units_.push_back(points.UnitOf(j));
@@ -65,10 +27,8 @@ void ClusterTotals::Mean(std::size_t cluster, double* mean) const {
 
 ClusterTotals::Changes::Changes(ClusterTotals* totals)
     : totals_(totals),
-      down_(totals->down_.data()),
-      adders_(Adders()),
-      row_(totals->dimensions_),
-      folds_(totals->k() * 2 * (totals->dimensions_ + 1), 0.0),
+      buffer_(totals->dimensions_ * (totals->points_.in_place() ? 1 : kTileRows)),
+      folds_(totals->k() * Stride(), 0.0),
       rows_(totals->k(), 0),
       is_used_(totals->k(), false) {}
 
@@ -78,31 +38,42 @@ double* ClusterTotals::Changes::Use(std::size_t cluster) {
     is_used_[cluster] = true;
     used_.push_back(static_cast<std::uint32_t>(cluster));
   }
-  return folds_.data() + cluster * 2 * (totals_->dimensions_ + 1);
+  return folds_.data() + cluster * Stride();
 }
 
-void ClusterTotals::Changes::Enter(std::size_t cluster, double weight) {
-  if (terms_ == kMaxTerms) Flush();
-  ++terms_;
-  const std::size_t dimensions = totals_->dimensions_;
-  double* to = Use(cluster);
-  rows_[cluster] += 1;
-  adders_.enter(row_.data(), down_, weight, dimensions, to);
+void ClusterTotals::Changes::EnterTile(std::size_t tile, const Label* labels) {
+  const Points& points = totals_->points_;
+  const std::size_t count = points.RowsIn(tile);
+  if (terms_ + count > kMaxTerms) Flush();
+  terms_ += count;
+  for (std::size_t r = 0; r < count; ++r) {
+    Use(labels[r]);
+    rows_[labels[r]] += 1;
+  }
+  double weight_buffer[kTileRows];
+  const double* weights = points.Weights(tile, weight_buffer);
+  WidestFolds().enter(points.Rows(tile, buffer_.data()), count, totals_->dimensions_, points.scaling(), totals_->down_.data(), weights,
+                      labels, folds_.data(), Stride());
   if (!totals_->weighted_) return;
-  const Folds folds = Fold(weight * totals_->weight_unit_.down());
-  to[2 * dimensions] += folds.high;
-  to[2 * dimensions + 1] += folds.low;
+  for (std::size_t r = 0; r < count; ++r) {
+    double* to = Use(labels[r]) + 2 * totals_->dimensions_;
+    const Folds folds = Fold(weights[r] * totals_->weight_unit_.down());
+    to[0] += folds.high;
+    to[1] += folds.low;
+  }
 }
 
-void ClusterTotals::Changes::Move(std::size_t from_cluster, std::size_t to_cluster, double weight) {
+void ClusterTotals::Changes::Move(std::size_t row, std::size_t from_cluster, std::size_t to_cluster) {
   if (terms_ == kMaxTerms) Flush();
   ++terms_;
+  const Points& points = totals_->points_;
   const std::size_t dimensions = totals_->dimensions_;
   double* from = Use(from_cluster);
   double* to = Use(to_cluster);
   rows_[from_cluster] -= 1;
   rows_[to_cluster] += 1;
-  adders_.move(row_.data(), down_, weight, dimensions, from, to);
+  const double weight = points.Weight(row);
+  WidestFolds().move(points.Row(row, buffer_.data()), dimensions, points.scaling(), totals_->down_.data(), weight, from, to);
   if (!totals_->weighted_) return;
   const Folds folds = Fold(weight * totals_->weight_unit_.down());
   from[2 * dimensions] -= folds.high;
@@ -115,13 +86,13 @@ void ClusterTotals::Changes::Flush() {
   const std::lock_guard<std::mutex> lock(totals_->mutex_);
   const std::size_t dimensions = totals_->dimensions_;
   for (const std::uint32_t cluster : used_) {
-    double* high = folds_.data() + cluster * 2 * (dimensions + 1);
+    double* high = folds_.data() + cluster * Stride();
     for (std::size_t j = 0; j < dimensions; ++j) totals_->sums_[cluster * dimensions + j].Add(high[j], high[dimensions + j]);
     if (totals_->weighted_) totals_->weights_[cluster].Add(high[2 * dimensions], high[2 * dimensions + 1]);
     totals_->rows_[cluster] += rows_[cluster];
     rows_[cluster] = 0;
     is_used_[cluster] = false;
-    std::fill_n(high, 2 * (dimensions + 1), 0.0);
+    std::fill_n(high, Stride(), 0.0);
   }
   used_.clear();
   terms_ = 0;

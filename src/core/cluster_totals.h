@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "core/exact_sum.h"
+#include "core/filter_tile.h"
 #include "core/points.h"
 
 namespace segmentation {
@@ -13,6 +14,7 @@ namespace segmentation {
 // Per cluster: number of rows, sum of weights, and sum of weight * coordinate.
 class ClusterTotals {
  public:
+  // The points have to outlive it.
   ClusterTotals(const Points& points, std::size_t k);
 
   // Takes out everything.
@@ -26,42 +28,31 @@ class ClusterTotals {
   // The mean of the cluster's rows (dimensions doubles). Only where it has some.
   void Mean(std::size_t cluster, double* mean) const;
 
-  // Loops over the columns of a row, at the width of this machine: (row, down, weight, dimensions, folds of the cluster it enters)
-  // and (row, down, weight, dimensions, folds of the one it leaves, and of the one it enters).
-  struct FoldAdders {
-    void (*enter)(const double*, const double*, double, std::size_t, double*);
-    void (*move)(const double*, const double*, double, std::size_t, double*, double*);
-  };
-
   // Changes that one thread makes; they reach the totals when they are flushed.
   class Changes {
    public:
     explicit Changes(ClusterTotals* totals);
-    // Room for a row to be handed over in.
-    double* row() { return row_.data(); }
-    // The row in row() enters a cluster.
-    void Enter(std::size_t cluster, double weight);
-    // It leaves one for another.
-    void Move(std::size_t from, std::size_t to, double weight);
+    // The rows of a tile enter the clusters of their labels.
+    void EnterTile(std::size_t tile, const Label* labels);
+    // A row leaves one cluster for another.
+    void Move(std::size_t row, std::size_t from, std::size_t to);
     void Flush();
 
    private:
     double* Use(std::size_t cluster);
+    std::size_t Stride() const { return 2 * (totals_->dimensions_ + 1); }
 
     ClusterTotals* totals_;
-    const double* down_;
-    FoldAdders adders_;
-    std::vector<double> row_;
+    std::vector<double> buffer_;       // a tile's rows, where they do not lie in memory as rows
     std::vector<double> folds_;        // per cluster: dimensions high ones, dimensions low ones, and the weight's two
     std::vector<std::int64_t> rows_;   // per cluster
     std::vector<std::uint32_t> used_;  // the clusters that have changed
     std::vector<char> is_used_;
-    int terms_ = 0;
+    std::size_t terms_ = 0;
   };
 
  private:
-  static const FoldAdders& Adders();
-
+  const Points& points_;
   std::size_t dimensions_;
   bool weighted_;
   std::vector<double> down_;  // per column

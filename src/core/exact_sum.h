@@ -40,6 +40,9 @@ class SumUnit {
   double up_ = 0.5;
 };
 
+constexpr double kHighShift = 0x1.8p12;  // its last bit is 2^-40
+constexpr double kLowShift = 0x1.8p-28;  // 2^-80
+
 // The two folds of a term that was multiplied by SumUnit::down().
 struct Folds {
   double high;  // multiple of 2^-40
@@ -47,8 +50,6 @@ struct Folds {
 };
 
 inline Folds Fold(double term) {
-  constexpr double kHighShift = 0x1.8p12;   // its last bit is 2^-40
-  constexpr double kLowShift = 0x1.8p-28;   // 2^-80
   const double high = (term + kHighShift) - kHighShift;
   const double low = ((term - high) + kLowShift) - kLowShift;
   return {high, low};

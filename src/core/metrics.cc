@@ -8,12 +8,13 @@
 #include "core/cluster_totals.h"
 #include "core/distance_tile.h"
 #include "core/lloyd.h"
+#include "core/row_folds.h"
 
 namespace segmentation {
 namespace {
 
-// What is summed per cluster beside ClusterTotals, two folds of each.
-enum Field : std::size_t { kDistance, kInertia, kSilhouette, kFields };
+// What is summed per cluster beside ClusterTotals. One is 0 and fills up a vector.
+enum Field : std::size_t { kDistance, kInertia, kSilhouette, kUnused, kFields };
 
 // The sums of one thread and of all.
 class ClusterSummer {
@@ -26,6 +27,7 @@ class ClusterSummer {
     units_[kDistance] = SumUnit(std::min(std::sqrt(square) * std::sqrt(points.largest_weight()) * (1 + 1e-9), kLargest));
     units_[kInertia] = SumUnit(std::min(square, kLargest));
     units_[kSilhouette] = SumUnit(points.largest_weight());
+    for (std::size_t field = 0; field < kFields; ++field) down_[field] = units_[field].down();
   }
 
   struct Worker {
@@ -69,36 +71,36 @@ class ClusterSummer {
   static constexpr double kLargest = std::numeric_limits<double>::max();
 
   void AddTile(std::size_t tile, Worker* worker) {
-    const std::size_t dimensions = points_.dimensions();
     double nearest[kTileRows];
     double second[kTileRows];
-    std::int32_t label[kTileRows];
-    const double* values = points_.Tile(tile, worker->tile.data());
-    NearestTwoInTile(values, dimensions, centroids_.data(), k_, nearest, label, second);
+    std::int32_t nearest_index[kTileRows];
+    NearestTwoInTile(points_.Tile(tile, worker->tile.data()), points_.dimensions(), centroids_.data(), k_, nearest, nearest_index, second);
     double weight_buffer[kTileRows];
     const double* weights = points_.Weights(tile, weight_buffer);
+    Label labels[kTileRows];
+    double terms[kTileRows][kFields];
     for (std::size_t r = 0; r < points_.RowsIn(tile); ++r) {
-      const auto cluster = static_cast<std::size_t>(label[r]);
-      for (std::size_t j = 0; j < dimensions; ++j) worker->changes.row()[j] = values[j * kTileRows + r];
-      worker->changes.Enter(cluster, weights[r]);
-      const double inner = inner_ != nullptr && !inner_->empty() ? (*inner_)[tile * kTileRows + r] : 0;
-      AddTerm(worker, cluster, kDistance, weights[r] * std::sqrt(nearest[r]));
-      AddTerm(worker, cluster, kInertia, weights[r] * nearest[r] + inner);
-      AddTerm(worker, cluster, kSilhouette, weights[r] * CentroidSilhouette(nearest[r], second[r]));
+      labels[r] = static_cast<Label>(nearest_index[r]);
+      terms[r][kDistance] = weights[r] * std::sqrt(nearest[r]);
+      terms[r][kInertia] = weights[r] * nearest[r];
+      terms[r][kSilhouette] = weights[r] * CentroidSilhouette(nearest[r], second[r]);
+      terms[r][kUnused] = 0;
     }
-  }
-
-  void AddTerm(Worker* worker, std::size_t cluster, Field field, double term) {
-    const Folds folds = Fold(term * units_[field].down());
-    double* at = worker->folds.data() + (cluster * kFields + field) * 2;
-    at[0] += folds.high;
-    at[1] += folds.low;
+    if (inner_ != nullptr && !inner_->empty()) {
+      for (std::size_t r = 0; r < points_.RowsIn(tile); ++r) terms[r][kInertia] += (*inner_)[tile * kTileRows + r];
+    }
+    worker->changes.EnterTile(tile, labels);
+    WidestFolds().enter({reinterpret_cast<const char*>(terms), sizeof terms[0]}, points_.RowsIn(tile), kFields, {}, down_,
+                        nullptr, labels, worker->folds.data(), kFields * 2);
   }
 
   void Flush(Worker* worker) {
     worker->changes.Flush();
     const std::lock_guard<std::mutex> lock(mutex_);
-    for (std::size_t i = 0; i < sums_.size(); ++i) sums_[i].Add(worker->folds[2 * i], worker->folds[2 * i + 1]);
+    for (std::size_t i = 0; i < sums_.size(); ++i) {
+      const double* high = worker->folds.data() + i / kFields * kFields * 2 + i % kFields;
+      sums_[i].Add(high[0], high[kFields]);
+    }
     std::fill(worker->folds.begin(), worker->folds.end(), 0.0);
   }
 
@@ -108,6 +110,7 @@ class ClusterSummer {
   std::size_t k_;
   ClusterTotals totals_;
   SumUnit units_[kFields];
+  double down_[kFields];
   std::vector<ExactTotal> sums_;
   std::mutex mutex_;
 };

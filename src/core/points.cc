@@ -54,6 +54,16 @@ const double* Points::Tile(std::size_t tile, double* buffer) const {
   return buffer;
 }
 
+RowsInMemory Points::Rows(std::size_t tile, double* buffer) const {
+  if (in_place()) return {starts_[tile], RowBytes()};
+  const double* values = tiles_.Tile(tile);
+  const std::size_t rows = RowsIn(tile);
+  for (std::size_t r = 0; r < rows; ++r) {
+    for (std::size_t j = 0; j < dimensions_; ++j) buffer[r * dimensions_ + j] = values[j * kTileRows + r];
+  }
+  return {reinterpret_cast<const char*>(buffer), dimensions_ * sizeof(double)};
+}
+
 const double* Points::Weights(std::size_t tile, double* buffer) const {
   if (!in_place()) return tiles_.Weights(tile);
   const std::size_t rows = RowsIn(tile);

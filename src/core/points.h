@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "core/exact_sum.h"
+#include "core/row_folds.h"
 #include "core/rows.h"
 #include "core/threads.h"
 #include "core/tiles.h"
@@ -49,6 +50,15 @@ class Points {
 
   // The tile column by column, rows beyond the last 0. `buffer` has room for dimensions * kTileRows doubles and may be used.
   const double* Tile(std::size_t tile, double* buffer) const;
+  // The same tile row by row, and one row, as they lie in memory: their values are what scaling() makes of that. `buffer` has room
+  // for dimensions * kTileRows doubles (for one row, dimensions), but where points are in place it is not used.
+  RowsInMemory Rows(std::size_t tile, double* buffer) const;
+  const char* Row(std::size_t row, double* buffer) const {
+    if (in_place()) return RawRow(row);
+    tiles_.CopyRow(row, buffer);
+    return reinterpret_cast<const char*>(buffer);
+  }
+  RowScaling scaling() const { return scaled_ ? RowScaling{offset_.data(), scale_.data()} : RowScaling{}; }
   // kTileRows weights, those of rows beyond the last 0. `buffer` has room for kTileRows doubles and may be used.
   const double* Weights(std::size_t tile, double* buffer) const;
   void CopyRow(std::size_t row, double* to) const {

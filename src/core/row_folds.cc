@@ -1,0 +1,141 @@
+#include "core/row_folds.h"
+
+#include "core/exact_sum.h"
+#include "core/simd.h"
+
+namespace segmentation {
+namespace {
+
+// Vectors go by reference: returned, they would belong to another calling convention at each width.
+template <typename Real>
+SEGMENTATION_INLINE void AddTo(double* at, const Real& value) {
+  Real sum;
+  Load(sum, at);
+  sum += value;
+  __builtin_memcpy(at, &sum, sizeof sum);
+}
+
+// The folds (exact_sum.h) of the terms of those columns from j on that fill one vector.
+template <typename Real, bool kScaled>
+SEGMENTATION_INLINE void FoldColumns(const char* row, std::size_t j, RowScaling scaling, const double* down, double weight, Real& high,
+                                     Real& low) {
+  Real value;
+  Load(value, row + j * sizeof(double));
+  if (kScaled) {
+    Real offset;
+    Real scale;
+    Load(offset, scaling.offset + j);
+    Load(scale, scaling.scale + j);
+    value = (value - offset) / scale;
+  }
+  Real unit;
+  Load(unit, down + j);
+  const Real term = weight * value * unit;
+  high = (term + kHighShift) - kHighShift;
+  low = ((term - high) + kLowShift) - kLowShift;
+}
+
+template <typename Real, bool kScaled>
+SEGMENTATION_INLINE void EnterColumns(const char* row, std::size_t j, std::size_t columns, RowScaling scaling, const double* down,
+                                      double weight, double* to) {
+  Real high;
+  Real low;
+  FoldColumns<Real, kScaled>(row, j, scaling, down, weight, high, low);
+  AddTo(to + j, high);
+  AddTo(to + columns + j, low);
+}
+
+template <typename Real, bool kScaled>
+SEGMENTATION_INLINE void MoveColumns(const char* row, std::size_t j, std::size_t columns, RowScaling scaling, const double* down,
+                                     double weight, double* from, double* to) {
+  Real high;
+  Real low;
+  FoldColumns<Real, kScaled>(row, j, scaling, down, weight, high, low);
+  AddTo<Real>(from + j, -high);
+  AddTo<Real>(from + columns + j, -low);
+  AddTo(to + j, high);
+  AddTo(to + columns + j, low);
+}
+
+template <int kLanes, bool kScaled>
+SEGMENTATION_INLINE void EnterRows(RowsInMemory rows, std::size_t count, std::size_t columns, RowScaling scaling, const double* down,
+                                   const double* weights, const Label* labels, double* folds, std::size_t folds_stride) {
+  for (std::size_t r = 0; r < count; ++r) {
+    const char* row = rows.data + r * rows.stride;
+    double* to = folds + labels[r] * folds_stride;
+    const double weight = weights == nullptr ? 1 : weights[r];
+    std::size_t j = 0;
+    if constexpr (kLanes >= 8) {
+      for (; j + 8 <= columns; j += 8) EnterColumns<Simd<8>::Real, kScaled>(row, j, columns, scaling, down, weight, to);
+    }
+    if constexpr (kLanes >= 4) {
+      for (; j + 4 <= columns; j += 4) EnterColumns<Simd<4>::Real, kScaled>(row, j, columns, scaling, down, weight, to);
+    }
+    for (; j + 2 <= columns; j += 2) EnterColumns<Simd<2>::Real, kScaled>(row, j, columns, scaling, down, weight, to);
+    if (j < columns) EnterColumns<double, kScaled>(row, j, columns, scaling, down, weight, to);
+  }
+}
+
+template <int kLanes, bool kScaled>
+SEGMENTATION_INLINE void MoveRow(const char* row, std::size_t columns, RowScaling scaling, const double* down, double weight,
+                                 double* from, double* to) {
+  std::size_t j = 0;
+  if constexpr (kLanes >= 8) {
+    for (; j + 8 <= columns; j += 8) MoveColumns<Simd<8>::Real, kScaled>(row, j, columns, scaling, down, weight, from, to);
+  }
+  if constexpr (kLanes >= 4) {
+    for (; j + 4 <= columns; j += 4) MoveColumns<Simd<4>::Real, kScaled>(row, j, columns, scaling, down, weight, from, to);
+  }
+  for (; j + 2 <= columns; j += 2) MoveColumns<Simd<2>::Real, kScaled>(row, j, columns, scaling, down, weight, from, to);
+  if (j < columns) MoveColumns<double, kScaled>(row, j, columns, scaling, down, weight, from, to);
+}
+
+#define SEGMENTATION_KERNELS(lanes, attribute)                                                                                  \
+  attribute void Enter##lanes(RowsInMemory rows, std::size_t count, std::size_t columns, RowScaling scaling, const double* down, \
+                              const double* weights, const Label* labels, double* folds, std::size_t folds_stride) {            \
+    if (scaling.scale == nullptr) {                                                                                             \
+      EnterRows<lanes, false>(rows, count, columns, scaling, down, weights, labels, folds, folds_stride);                       \
+    } else {                                                                                                                    \
+      EnterRows<lanes, true>(rows, count, columns, scaling, down, weights, labels, folds, folds_stride);                        \
+    }                                                                                                                           \
+  }                                                                                                                             \
+  attribute void Move##lanes(const char* row, std::size_t columns, RowScaling scaling, const double* down, double weight,       \
+                             double* from, double* to) {                                                                        \
+    if (scaling.scale == nullptr) {                                                                                             \
+      MoveRow<lanes, false>(row, columns, scaling, down, weight, from, to);                                                     \
+    } else {                                                                                                                    \
+      MoveRow<lanes, true>(row, columns, scaling, down, weight, from, to);                                                      \
+    }                                                                                                                           \
+  }                                                                                                                             \
+  constexpr FoldKernels kKernels##lanes = {lanes, Enter##lanes, Move##lanes};
+
+SEGMENTATION_KERNELS(2, )
+#if defined(__x86_64__)
+SEGMENTATION_KERNELS(4, __attribute__((target("avx2"))))
+SEGMENTATION_KERNELS(8, __attribute__((target("avx512f,avx512vl,avx512dq"))))
+#endif
+
+std::vector<FoldKernels> FindUsable() {
+  std::vector<FoldKernels> usable = {kKernels2};
+#if defined(__x86_64__)
+  if (__builtin_cpu_supports("avx2")) usable.push_back(kKernels4);
+  if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq")) {
+    usable.push_back(kKernels8);
+  }
+#endif
+  return usable;
+}
+
+}  // namespace
+
+const std::vector<FoldKernels>& UsableFoldKernels() {
+  static const std::vector<FoldKernels> usable = FindUsable();
+  return usable;
+}
+
+const FoldKernels& WidestFolds() {
+  static const FoldKernels kernels = UsableFoldKernels().back();
+  return kernels;
+}
+
+}  // namespace segmentation
