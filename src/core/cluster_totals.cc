@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "core/row_folds.h"
+#include "core/row_kernels.h"
 
 namespace segmentation {
 ClusterTotals::ClusterTotals(const Points& points, std::size_t k)
@@ -52,7 +52,7 @@ void ClusterTotals::Changes::EnterTile(std::size_t tile, const Label* labels) {
   }
   double weight_buffer[kTileRows];
   const double* weights = points.Weights(tile, weight_buffer);
-  WidestFolds().enter(points.Rows(tile, buffer_.data()), count, totals_->dimensions_, points.scaling(), totals_->down_.data(), weights,
+  WidestRowKernels().enter(points.Rows(tile, buffer_.data()), count, totals_->dimensions_, points.scaling(), totals_->down_.data(), weights,
                       labels, folds_.data(), Stride());
   if (!totals_->weighted_) return;
   for (std::size_t r = 0; r < count; ++r) {
@@ -73,7 +73,7 @@ void ClusterTotals::Changes::Move(std::size_t row, std::size_t from_cluster, std
   rows_[from_cluster] -= 1;
   rows_[to_cluster] += 1;
   const double weight = points.Weight(row);
-  WidestFolds().move(points.Row(row, buffer_.data()), dimensions, points.scaling(), totals_->down_.data(), weight, from, to);
+  WidestRowKernels().move(points.Row(row, buffer_.data()), dimensions, points.scaling(), totals_->down_.data(), weight, from, to);
   if (!totals_->weighted_) return;
   const Folds folds = Fold(weight * totals_->weight_unit_.down());
   from[2 * dimensions] -= folds.high;

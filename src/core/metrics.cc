@@ -8,7 +8,7 @@
 #include "core/cluster_totals.h"
 #include "core/distance_tile.h"
 #include "core/lloyd.h"
-#include "core/row_folds.h"
+#include "core/row_kernels.h"
 
 namespace segmentation {
 namespace {
@@ -90,7 +90,7 @@ class ClusterSummer {
       for (std::size_t r = 0; r < points_.RowsIn(tile); ++r) terms[r][kInertia] += (*inner_)[tile * kTileRows + r];
     }
     worker->changes.EnterTile(tile, labels);
-    WidestFolds().enter({reinterpret_cast<const char*>(terms), sizeof terms[0]}, points_.RowsIn(tile), kFields, {}, down_,
+    WidestRowKernels().enter({reinterpret_cast<const char*>(terms), sizeof terms[0]}, points_.RowsIn(tile), kFields, {}, down_,
                         nullptr, labels, worker->folds.data(), kFields * 2);
   }
 

@@ -39,17 +39,9 @@ Points::Points(const RowSet& rows)
 const double* Points::Tile(std::size_t tile, double* buffer) const {
   if (!in_place()) return tiles_.Tile(tile);
   const std::size_t rows = RowsIn(tile);
-  const std::size_t row_bytes = RowBytes();
-  for (std::size_t j = 0; j < dimensions_; ++j) {
-    double* column = buffer + j * kTileRows;
-    const char* from = starts_[tile] + j * sizeof(double);
-    for (std::size_t r = 0; r < rows; ++r) std::memcpy(column + r, from + r * row_bytes, sizeof(double));
-    if (scaled_) {
-      const double offset = offset_[j];
-      const double scale = scale_[j];
-      for (std::size_t r = 0; r < kTileRows; ++r) column[r] = r < rows ? (column[r] - offset) / scale : 0;
-    }
-    for (std::size_t r = rows; r < kTileRows; ++r) column[r] = 0;
+  WidestRowKernels().lay_out({starts_[tile], RowBytes()}, rows, dimensions_, scaling(), buffer);
+  if (rows < kTileRows) {
+    for (std::size_t j = 0; j < dimensions_; ++j) std::fill_n(buffer + j * kTileRows + rows, kTileRows - rows, 0.0);
   }
   return buffer;
 }
@@ -67,7 +59,12 @@ RowsInMemory Points::Rows(std::size_t tile, double* buffer) const {
 const double* Points::Weights(std::size_t tile, double* buffer) const {
   if (!in_place()) return tiles_.Weights(tile);
   const std::size_t rows = RowsIn(tile);
-  for (std::size_t r = 0; r < kTileRows; ++r) buffer[r] = r < rows ? Weight(tile * kTileRows + r) : 0;
+  if (weighted_) {
+    for (std::size_t r = 0; r < rows; ++r) buffer[r] = Weight(tile * kTileRows + r);
+  } else {
+    std::fill_n(buffer, rows, 1.0);
+  }
+  std::fill_n(buffer + rows, kTileRows - rows, 0.0);
   return buffer;
 }
 

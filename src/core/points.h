@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "core/exact_sum.h"
-#include "core/row_folds.h"
+#include "core/row_kernels.h"
 #include "core/rows.h"
 #include "core/threads.h"
 #include "core/tiles.h"

@@ -1,4 +1,4 @@
-#include "core/row_folds.h"
+#include "core/row_kernels.h"
 
 #include "core/exact_sum.h"
 #include "core/simd.h"
@@ -15,19 +15,24 @@ SEGMENTATION_INLINE void AddTo(double* at, const Real& value) {
   __builtin_memcpy(at, &sum, sizeof sum);
 }
 
+// One value, or as many columns of one row as fill a vector.
+template <typename Real, bool kScaled>
+SEGMENTATION_INLINE void ReadColumns(const char* row, std::size_t j, RowScaling scaling, Real& value) {
+  Load(value, row + j * sizeof(double));
+  if (!kScaled) return;
+  Real offset;
+  Real scale;
+  Load(offset, scaling.offset + j);
+  Load(scale, scaling.scale + j);
+  value = (value - offset) / scale;
+}
+
 // The folds (exact_sum.h) of the terms of those columns from j on that fill one vector.
 template <typename Real, bool kScaled>
 SEGMENTATION_INLINE void FoldColumns(const char* row, std::size_t j, RowScaling scaling, const double* down, double weight, Real& high,
                                      Real& low) {
   Real value;
-  Load(value, row + j * sizeof(double));
-  if (kScaled) {
-    Real offset;
-    Real scale;
-    Load(offset, scaling.offset + j);
-    Load(scale, scaling.scale + j);
-    value = (value - offset) / scale;
-  }
+  ReadColumns<Real, kScaled>(row, j, scaling, value);
   Real unit;
   Load(unit, down + j);
   const Real term = weight * value * unit;
@@ -90,7 +95,51 @@ SEGMENTATION_INLINE void MoveRow(const char* row, std::size_t columns, RowScalin
   if (j < columns) MoveColumns<double, kScaled>(row, j, columns, scaling, down, weight, from, to);
 }
 
+// Squares of 4 rows and 4 columns, in registers; what is left at the edges one by one.
+template <bool kWide, bool kScaled>
+SEGMENTATION_INLINE void LayOutRows(RowsInMemory rows, std::size_t count, std::size_t columns, RowScaling scaling, double* to) {
+  using Real = Simd<4>::Real;
+  using Mask = Simd<4>::Mask;
+  std::size_t j = 0;
+  if constexpr (kWide) {
+    const std::size_t end = count - count % 4;
+    for (; j + 4 <= columns; j += 4) {
+      for (std::size_t r = 0; r < end; r += 4) {
+        Real row[4];
+#pragma GCC unroll 4
+        for (std::size_t i = 0; i < 4; ++i) ReadColumns<Real, kScaled>(rows.data + (r + i) * rows.stride, j, scaling, row[i]);
+        const Real even_low = __builtin_shuffle(row[0], row[1], Mask{0, 4, 2, 6});
+        const Real odd_low = __builtin_shuffle(row[0], row[1], Mask{1, 5, 3, 7});
+        const Real even_high = __builtin_shuffle(row[2], row[3], Mask{0, 4, 2, 6});
+        const Real odd_high = __builtin_shuffle(row[2], row[3], Mask{1, 5, 3, 7});
+        const Real column[4] = {
+            __builtin_shuffle(even_low, even_high, Mask{0, 1, 4, 5}), __builtin_shuffle(odd_low, odd_high, Mask{0, 1, 4, 5}),
+            __builtin_shuffle(even_low, even_high, Mask{2, 3, 6, 7}), __builtin_shuffle(odd_low, odd_high, Mask{2, 3, 6, 7})};
+#pragma GCC unroll 4
+        for (std::size_t i = 0; i < 4; ++i) __builtin_memcpy(to + (j + i) * kTileRows + r, &column[i], sizeof(Real));
+      }
+      for (std::size_t r = end; r < count; ++r) {
+        for (std::size_t i = j; i < j + 4; ++i) {
+          ReadColumns<double, kScaled>(rows.data + r * rows.stride, i, scaling, to[i * kTileRows + r]);
+        }
+      }
+    }
+  }
+  for (; j < columns; ++j) {
+    for (std::size_t r = 0; r < count; ++r) {
+      ReadColumns<double, kScaled>(rows.data + r * rows.stride, j, scaling, to[j * kTileRows + r]);
+    }
+  }
+}
+
 #define SEGMENTATION_KERNELS(lanes, attribute)                                                                                  \
+  attribute void LayOut##lanes(RowsInMemory rows, std::size_t count, std::size_t columns, RowScaling scaling, double* to) {     \
+    if (scaling.scale == nullptr) {                                                                                             \
+      LayOutRows<(lanes >= 4), false>(rows, count, columns, scaling, to);                                                              \
+    } else {                                                                                                                    \
+      LayOutRows<(lanes >= 4), true>(rows, count, columns, scaling, to);                                                               \
+    }                                                                                                                           \
+  }                                                                                                                             \
   attribute void Enter##lanes(RowsInMemory rows, std::size_t count, std::size_t columns, RowScaling scaling, const double* down, \
                               const double* weights, const Label* labels, double* folds, std::size_t folds_stride) {            \
     if (scaling.scale == nullptr) {                                                                                             \
@@ -107,7 +156,7 @@ SEGMENTATION_INLINE void MoveRow(const char* row, std::size_t columns, RowScalin
       MoveRow<lanes, true>(row, columns, scaling, down, weight, from, to);                                                      \
     }                                                                                                                           \
   }                                                                                                                             \
-  constexpr FoldKernels kKernels##lanes = {lanes, Enter##lanes, Move##lanes};
+  constexpr RowKernels kKernels##lanes = {lanes, LayOut##lanes, Enter##lanes, Move##lanes};
 
 SEGMENTATION_KERNELS(2, )
 #if defined(__x86_64__)
@@ -115,8 +164,8 @@ SEGMENTATION_KERNELS(4, __attribute__((target("avx2"))))
 SEGMENTATION_KERNELS(8, __attribute__((target("avx512f,avx512vl,avx512dq"))))
 #endif
 
-std::vector<FoldKernels> FindUsable() {
-  std::vector<FoldKernels> usable = {kKernels2};
+std::vector<RowKernels> FindUsable() {
+  std::vector<RowKernels> usable = {kKernels2};
 #if defined(__x86_64__)
   if (__builtin_cpu_supports("avx2")) usable.push_back(kKernels4);
   if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq")) {
@@ -128,13 +177,13 @@ std::vector<FoldKernels> FindUsable() {
 
 }  // namespace
 
-const std::vector<FoldKernels>& UsableFoldKernels() {
-  static const std::vector<FoldKernels> usable = FindUsable();
+const std::vector<RowKernels>& UsableRowKernels() {
+  static const std::vector<RowKernels> usable = FindUsable();
   return usable;
 }
 
-const FoldKernels& WidestFolds() {
-  static const FoldKernels kernels = UsableFoldKernels().back();
+const RowKernels& WidestRowKernels() {
+  static const RowKernels kernels = UsableRowKernels().back();
   return kernels;
 }
 

@@ -1,4 +1,5 @@
-// The innermost loops of exact sums: rows enter the sums of their clusters, or move from one cluster's to another's.
+// The innermost loops over rows that lie in memory one after another: laying them out as a tile, letting them enter the exact sums of
+// their clusters, and moving one from a cluster's sums to another's.
 //
 // A cluster's sums are two folds (exact_sum.h) of every column: `columns` high ones, then as many low ones. The term of a column is
 // weight * value * down. Its bits are the same at every vector width.
@@ -24,8 +25,10 @@ struct RowsInMemory {
 };
 
 // The kernels at one vector width. Lanes: doubles in a register (2, 4 or 8).
-struct FoldKernels {
+struct RowKernels {
   int lanes;
+  // `count` rows column by column: column j at to + j * kTileRows.
+  void (*lay_out)(RowsInMemory rows, std::size_t count, std::size_t columns, RowScaling scaling, double* to);
   // `count` rows enter the sums of their clusters; those of cluster c are at folds + c * folds_stride. No weights: each is 1.
   void (*enter)(RowsInMemory rows, std::size_t count, std::size_t columns, RowScaling scaling, const double* down,
                 const double* weights, const Label* labels, double* folds, std::size_t folds_stride);
@@ -34,8 +37,8 @@ struct FoldKernels {
 };
 
 // Those that this machine can run, the narrowest first.
-const std::vector<FoldKernels>& UsableFoldKernels();
+const std::vector<RowKernels>& UsableRowKernels();
 // The last of them.
-const FoldKernels& WidestFolds();
+const RowKernels& WidestRowKernels();
 
 }  // namespace segmentation
