@@ -6,57 +6,93 @@
 #include <limits>
 
 #include "core/exact_sum.h"
-#include "core/reduce.h"
+#include "core/simd.h"
 
 namespace segmentation {
 namespace {
 
-// Adds the folds of 64 terms, each multiplied by `down`.
-#define SEGMENTATION_SUM_FOLDS(name, attribute)                                                    \
-  attribute void name(const double* terms, double down, double* high, double* low) {               \
-    double highs[kTileRows];                                                                       \
-    double lows[kTileRows];                                                                        \
-    for (std::size_t r = 0; r < kTileRows; ++r) {                                                  \
-      const Folds folds = Fold(terms[r] * down);                                                   \
-      highs[r] = folds.high;                                                                       \
-      lows[r] = folds.low;                                                                         \
-    }                                                                                              \
-    for (std::size_t half = kTileRows / 2; half > 0; half /= 2) {                                  \
-      for (std::size_t r = 0; r < half; ++r) highs[r] += highs[r + half];                          \
-      for (std::size_t r = 0; r < half; ++r) lows[r] += lows[r + half];                            \
-    }                                                                                              \
-    *high += highs[0];                                                                             \
-    *low += lows[0];                                                                               \
+// What is added up of a column: its values, their squared distances to the mean, or the cubes of their distances to it in some unit.
+enum class Term { kValue, kSquare, kCube };
+
+struct TermOf {
+  double mean;
+  double unit;  // of cubes
+  double down;  // SumUnit::down() of the terms
+};
+
+// Adds the folds (exact_sum.h) of a column's 64 terms, each times its weight where there are weights. Rows that fill up the last tile
+// weigh nothing, whatever their terms are.
+template <int kLanes, Term kTerm>
+SEGMENTATION_INLINE void AddTerms(const double* x, const double* weights, const TermOf& of, double* high, double* low) {
+  using Real = typename Simd<kLanes>::Real;
+  Real highs{};
+  Real lows{};
+  for (std::size_t r = 0; r < kTileRows; r += kLanes) {
+    Real term;
+    Load(term, x + r);
+    if (kTerm != Term::kValue) term -= of.mean;
+    if (kTerm == Term::kSquare) term = term * term;
+    if (kTerm == Term::kCube) {
+      const Real part = term / of.unit;
+      term = part * part * part;
+    }
+    if (weights != nullptr) {
+      Real weight;
+      Load(weight, weights + r);
+      term = weight > 0 ? weight * term : Real{};
+    }
+    term *= of.down;
+    const Real first = (term + kHighShift) - kHighShift;
+    highs += first;
+    lows += ((term - first) + kLowShift) - kLowShift;
   }
-
-SEGMENTATION_SUM_FOLDS(SumFoldsNarrow, )
-#if defined(__x86_64__)
-SEGMENTATION_SUM_FOLDS(SumFoldsWide, __attribute__((target("avx2"))))
-#endif
-
-void SumFolds(const double* terms, double down, double* high, double* low) {
-#if defined(__x86_64__)
-  static const bool wide = __builtin_cpu_supports("avx2");
-  if (wide) return SumFoldsWide(terms, down, high, low);
-#endif
-  SumFoldsNarrow(terms, down, high, low);
+  for (int lane = 0; lane < kLanes; ++lane) {
+    *high += highs[lane];
+    *low += lows[lane];
+  }
 }
 
-// Exact sums over the points of `width` quantities: terms(values of a column, column, quantity, out) writes the 64 terms
-// of one quantity. units: per column and quantity.
-template <typename Terms>
-std::vector<double> SumColumns(const Points& points, std::size_t quantities, const std::vector<SumUnit>& units, ThreadTeam& team,
-                               const Terms& terms) {
-  const std::size_t dimensions = points.dimensions();
-  const std::size_t width = dimensions * quantities;
-  std::vector<std::vector<ExactTotal>> totals(team.size(), std::vector<ExactTotal>(width));
+#define SEGMENTATION_ADD_TERMS(lanes, attribute)                                                                        \
+  attribute void AddTerms##lanes(Term term, const double* x, const double* weights, const TermOf& of, double* folds) {  \
+    switch (term) {                                                                                                     \
+      case Term::kValue: return AddTerms<lanes, Term::kValue>(x, weights, of, folds, folds + 1);                        \
+      case Term::kSquare: return AddTerms<lanes, Term::kSquare>(x, weights, of, folds, folds + 1);                      \
+      case Term::kCube: return AddTerms<lanes, Term::kCube>(x, weights, of, folds, folds + 1);                          \
+    }                                                                                                                   \
+  }
+
+SEGMENTATION_ADD_TERMS(2, )
+#if defined(__x86_64__)
+SEGMENTATION_ADD_TERMS(4, __attribute__((target("avx2"))))
+#endif
+
+// A tile's share of one sum: its folds, high and low, are added to.
+void AddTermsOfTile(Term term, const double* x, const double* weights, const TermOf& of, double* folds) {
+#if defined(__x86_64__)
+  static const bool wide = __builtin_cpu_supports("avx2");
+  if (wide) return AddTerms4(term, x, weights, of, folds);
+#endif
+  AddTerms2(term, x, weights, of, folds);
+}
+
+// One exact sum over the points.
+struct ColumnSum {
+  std::size_t column;
+  Term term;
+  double mean;
+  double reach;
+  SumUnit unit;
+};
+
+std::vector<double> SumColumns(const Points& points, const std::vector<ColumnSum>& wanted, ThreadTeam& team) {
+  std::vector<std::vector<ExactTotal>> totals(team.size(), std::vector<ExactTotal>(wanted.size()));
   struct Worker {
     std::vector<double> tile, folds;
   };
   std::vector<Worker> workers(team.size());
   for (Worker& worker : workers) {
-    worker.tile.resize(points.in_place() ? dimensions * kTileRows : 0);
-    worker.folds.resize(2 * width);
+    worker.tile.resize(points.in_place() ? points.dimensions() * kTileRows : 0);
+    worker.folds.resize(2 * wanted.size());
   }
   team.ForEach(points.block_count(), [&](std::size_t block, std::size_t worker, const Interrupt& interrupt) {
     std::vector<double>& folds = workers[worker].folds;
@@ -65,24 +101,19 @@ std::vector<double> SumColumns(const Points& points, std::size_t quantities, con
       interrupt.Poll();
       const double* values = points.Tile(tile, workers[worker].tile.data());
       double weight_buffer[kTileRows];
-      const double* weights = points.Weights(tile, weight_buffer);
-      const bool full = points.RowsIn(tile) == kTileRows;
-      double out[kTileRows];
-      for (std::size_t i = 0; i < width; ++i) {
-        terms(values + i / quantities * kTileRows, i / quantities, i % quantities, out);
-        // Rows that fill up the last tile weigh nothing, whatever their terms are.
-        if (points.weighted() || !full) {
-          for (std::size_t r = 0; r < kTileRows; ++r) out[r] = Weighted(weights[r], out[r]);
-        }
-        SumFolds(out, units[i].down(), &folds[2 * i], &folds[2 * i + 1]);
+      const bool plain = !points.weighted() && points.RowsIn(tile) == kTileRows;
+      const double* weights = plain ? nullptr : points.Weights(tile, weight_buffer);
+      for (std::size_t i = 0; i < wanted.size(); ++i) {
+        const ColumnSum& sum = wanted[i];
+        AddTermsOfTile(sum.term, values + sum.column * kTileRows, weights, {sum.mean, sum.reach, sum.unit.down()}, &folds[2 * i]);
       }
     }
-    for (std::size_t i = 0; i < width; ++i) totals[worker][i].Add(folds[2 * i], folds[2 * i + 1]);
+    for (std::size_t i = 0; i < wanted.size(); ++i) totals[worker][i].Add(folds[2 * i], folds[2 * i + 1]);
   });
-  std::vector<double> sums(width);
-  for (std::size_t i = 0; i < width; ++i) {
+  std::vector<double> sums(wanted.size());
+  for (std::size_t i = 0; i < wanted.size(); ++i) {
     for (std::size_t worker = 1; worker < totals.size(); ++worker) totals[0][i].Add(totals[worker][i]);
-    sums[i] = totals[0][i].Value(units[i]);
+    sums[i] = totals[0][i].Value(wanted[i].unit);
   }
   return sums;
 }
@@ -106,13 +137,11 @@ std::vector<ColumnStatistics> DescribeColumns(const Points& points, double total
                                               ThreadTeam& team) {
   const std::size_t dimensions = points.dimensions();
   std::vector<ColumnStatistics> columns(dimensions);
-  std::vector<SumUnit> units;
-  for (std::size_t j = 0; j < dimensions; ++j) units.push_back(points.UnitOf(j));
-  const auto sums = SumColumns(points, 1, units, team, [](const double* x, std::size_t, std::size_t, double* out) {
-    std::memcpy(out, x, kTileRows * sizeof(double));
-  });
+  std::vector<ColumnSum> wanted;
+  for (std::size_t j = 0; j < dimensions; ++j) wanted.push_back({j, Term::kValue, 0, 1, points.UnitOf(j)});
+  const auto sums = SumColumns(points, wanted, team);
   std::vector<double> reach(dimensions);
-  units.clear();
+  wanted.clear();
   for (std::size_t j = 0; j < dimensions; ++j) {
     ColumnStatistics& column = columns[j];
     column.min = points.low()[j];
@@ -120,22 +149,12 @@ std::vector<ColumnStatistics> DescribeColumns(const Points& points, double total
     // Rounding must not carry the mean out of the range.
     column.mean = std::clamp(sums[j] / total, column.min, column.max);
     reach[j] = std::max(column.max - column.mean, column.mean - column.min);
-    units.push_back(Unit(reach[j] * reach[j] * (1 + 1e-9) * points.largest_weight()));
-    units.push_back(Unit((1 + 1e-9) * points.largest_weight()));
+    const SumUnit unit_of_squares = Unit(reach[j] * reach[j] * (1 + 1e-9) * points.largest_weight());
     if (!(reach[j] > 0) || !std::isfinite(reach[j])) reach[j] = 1;
+    wanted.push_back({j, Term::kSquare, column.mean, 1, unit_of_squares});
+    wanted.push_back({j, Term::kCube, column.mean, reach[j], Unit((1 + 1e-9) * points.largest_weight())});
   }
-  const auto moments = SumColumns(points, 2, units, team, [&](const double* x, std::size_t j, std::size_t quantity, double* out) {
-    const double mean = columns[j].mean;
-    const double unit = reach[j];
-    if (quantity == 0) {
-      for (std::size_t r = 0; r < kTileRows; ++r) out[r] = (x[r] - mean) * (x[r] - mean);
-    } else {
-      for (std::size_t r = 0; r < kTileRows; ++r) {
-        const double part = (x[r] - mean) / unit;
-        out[r] = part * part * part;
-      }
-    }
-  });
+  const auto moments = SumColumns(points, wanted, team);
   for (std::size_t j = 0; j < dimensions; ++j) {
     ColumnStatistics& column = columns[j];
     column.variance = (moments[2 * j] + (squares.empty() ? 0 : squares[j])) / total;
