@@ -137,6 +137,17 @@ Clustering FindClusters(const RowSet& rows, const Preprocessed& prepared, const 
   return state;
 }
 
+// What is found; with quality "best" not worse than what the defaults find, whose exchanges start elsewhere.
+Clustering FindBest(const RowSet& rows, const Preprocessed& prepared, const SearchTask& task, ThreadTeam& team) {
+  Clustering state = FindClusters(rows, prepared, task, team);
+  if (task.options.quality != Quality::kBest || task.options.init == Init::kExplicit) return state;
+  SearchTask by_default = task;
+  by_default.options.quality = Quality::kDefault;
+  Clustering other = FindClusters(rows, prepared, by_default, team);
+  const auto inertia = [&](const Clustering& of) { return Inertia(prepared.points, of.centroids, of.labels, team); };
+  return inertia(other) < inertia(state) ? other : state;
+}
+
 // Centroids in the order of the segment ids, and what their segments hold.
 struct Settled {
   std::vector<double> centroids;
@@ -324,7 +335,7 @@ std::optional<Model> Fit(const RowSet& rows, std::int64_t k, const Options& opti
   task.sizes_by_weight = rows.cell_count > 0;
   task.shift = options.tol * whole / prepared.weight / static_cast<double>(dimensions);
 
-  Clustering state = FindClusters(rows, prepared, task, team);
+  Clustering state = FindBest(rows, prepared, task, team);
   const Settled settled = Settle(prepared, task, &state, team);
   const std::vector<ClusterSums>& clusters = settled.clusters;
 
