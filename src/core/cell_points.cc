@@ -1,5 +1,6 @@
 #include "core/cell_points.h"
 
+#include <cmath>
 #include <cstring>
 
 #include "core/cell_moments.h"
@@ -43,14 +44,36 @@ CellPoints PointsOfCells(const RowSet& rows, const Interrupt& interrupt) {
   return out;
 }
 
-std::vector<double> InnerSquares(const CellPoints& cells, const std::vector<const char*>& order, const std::vector<double>& scale) {
+std::vector<double> DeviationsInOrder(const CellPoints& cells, const std::vector<const char*>& order, const std::vector<double>& scale) {
   const std::size_t dimensions = scale.size();
-  std::vector<double> inner(order.size(), 0.0);
+  std::vector<double> deviations(order.size() * dimensions);
   for (std::size_t i = 0; i < order.size(); ++i) {
     const auto row = static_cast<std::size_t>(order[i] - reinterpret_cast<const char*>(cells.values.data())) / cells.set.RowBytes();
-    for (std::size_t j = 0; j < dimensions; ++j) inner[i] += cells.spread[row * dimensions + j] / scale[j] / scale[j];
+    for (std::size_t j = 0; j < dimensions; ++j) {
+      deviations[i * dimensions + j] = cells.spread[row * dimensions + j] / scale[j] / scale[j];
+    }
   }
-  return inner;
+  return deviations;
+}
+
+Tiles DrawRows(const Tiles& points, const std::vector<double>& deviations, std::size_t count, const CounterRandom& random,
+               const Interrupt& interrupt) {
+  const std::size_t dimensions = points.dimensions();
+  double total = 0;
+  for (std::size_t i = 0; i < points.rows(); ++i) total += points.Weight(i);
+  Tiles rows(count, dimensions, false);
+  std::size_t point = 0;
+  double until = points.Weight(0);
+  for (std::size_t i = 0; i < count; ++i) {
+    if (i % kTileRows == 0) interrupt.Poll();
+    const double at = (static_cast<double>(i) + 0.5) / static_cast<double>(count) * total;
+    while (until < at && point + 1 < points.rows()) until += points.Weight(++point);
+    for (std::size_t j = 0; j < dimensions; ++j) {
+      const double width = std::sqrt(12 * deviations[point * dimensions + j] / points.Weight(point));
+      rows.At(i, j) = points.At(point, j) + (random.Uniform(static_cast<std::uint32_t>(j), i) - 0.5) * width;
+    }
+  }
+  return rows;
 }
 
 }  // namespace segmentation

@@ -5,9 +5,11 @@
 #include <cstring>
 #include <numeric>
 
+#include "core/cell_points.h"
 #include "core/error.h"
 #include "core/metrics.h"
 #include "core/preprocess.h"
+#include "core/random.h"
 #include "core/reduce.h"
 #include "core/search.h"
 
@@ -35,6 +37,11 @@ Points Sample(const RowSet& rows, const Preprocessed& prepared, std::size_t size
     return SearchPoints(std::move(sample), team);
   }
   return SearchPoints(points.tiles().EveryMth(size), team);
+}
+
+// Whether points are cells of rows that differ.
+bool StandForOthers(const Preprocessed& prepared) {
+  return std::any_of(prepared.deviations.begin(), prepared.deviations.end(), [](double deviation) { return deviation > 0; });
 }
 
 // What is found in a sample of the points, which is all of them where they are few enough and lie in tiles anyway.
@@ -110,28 +117,52 @@ void Dissolve(const Points& points, const SearchTask& task, Clustering* state, T
   }
 }
 
+// Goes on with all points from what was found on some. Those may hold fewer different rows than there are: what is missing starts as
+// a copy of a centroid, which gets no rows, and Lloyd's algorithm gives it the farthest one where rows differ.
+Clustering GoOnFrom(const Clustering& found, const Points& points, const SearchTask& task, ThreadTeam& team) {
+  Clustering state;
+  state.centroids = found.centroids;
+  while (state.centroids.size() < task.k * points.dimensions()) {
+    state.centroids.insert(state.centroids.end(), found.centroids.begin(),
+                           found.centroids.begin() + static_cast<std::ptrdiff_t>(points.dimensions()));
+  }
+  state.iterations = found.iterations;
+  GoOn(points, task, {task.options.max_iter, task.shift, false}, team, &state);
+  return state;
+}
+
+// Another search where points are cells of rows that differ: on rows that are drawn from them. Others that are drawn judge which is better.
+constexpr std::uint32_t kDrawnStream = 0x40000000;  // of random numbers, apart from those of the search
+void SearchDrawnRows(const Preprocessed& prepared, const SearchTask& task, Clustering* state, ThreadTeam& team) {
+  const std::size_t count = std::max(kDrawnRows, 200 * task.k);
+  const auto draw = [&](std::uint32_t part) {
+    const CounterRandom random(static_cast<std::uint64_t>(task.options.seed), kDrawnStream + part);
+    return SearchPoints(DrawRows(prepared.points.tiles(), prepared.deviations, count, random, team.interrupt()), team);
+  };
+  SearchTask of_rows = task;
+  of_rows.sizes_by_weight = false;
+  const double min_size = static_cast<double>(task.options.min_size) * static_cast<double>(count) / prepared.weight;
+  Clustering other = GoOnFrom(SearchSample(draw(0), of_rows, min_size, team), prepared.points, task, team);
+  const Points judge = draw(1);
+  const auto inertia = [&](const Clustering& of) {
+    return Lloyd(judge, of.centroids, {0, 0, true}, task.options.distance, team).inertia;
+  };
+  if (inertia(other) < inertia(*state)) *state = std::move(other);
+}
+
 Clustering FindClusters(const RowSet& rows, const Preprocessed& prepared, const SearchTask& task, ThreadTeam& team) {
   const Points& points = prepared.points;
-  const auto min_size = static_cast<double>(task.options.min_size);
-  const LloydLimits limits{task.options.max_iter, task.shift, false};
   Clustering state;
   if (task.options.init == Init::kExplicit) {
     state.centroids = InitialCentroids(task.options, prepared);
-    GoOn(points, task, limits, team, &state);
-  } else if (!points.in_place() && points.rows() <= std::max(kSearchRows, 200 * task.k)) {
-    state = Search(points, task, min_size, team);
+    GoOn(points, task, {task.options.max_iter, task.shift, false}, team, &state);
   } else {
-    const Clustering found = FindInSample(rows, prepared, task, team);
-    // The sample may hold fewer different rows than there are. What is missing starts as a copy of a centroid, which gets no
-    // rows, and Lloyd's algorithm gives it the farthest one where rows differ.
-    std::vector<double> start = found.centroids;
-    while (start.size() < task.k * points.dimensions()) {
-      start.insert(start.end(), found.centroids.begin(),
-                   found.centroids.begin() + static_cast<std::ptrdiff_t>(points.dimensions()));
+    if (!points.in_place() && points.rows() <= std::max(kSearchRows, 200 * task.k)) {
+      state = Search(points, task, static_cast<double>(task.options.min_size), team);
+    } else {
+      state = GoOnFrom(FindInSample(rows, prepared, task, team), points, task, team);
     }
-    state.centroids = std::move(start);
-    state.iterations = found.iterations;
-    GoOn(points, task, limits, team, &state);
+    if (StandForOthers(prepared)) SearchDrawnRows(prepared, task, &state, team);
   }
   Dissolve(points, task, &state, team);
   return state;

@@ -15,6 +15,8 @@ namespace segmentation {
 // More rows than this are searched through samples, the largest of that many rows; what was best there is finished on all of them.
 constexpr std::size_t kSearchRows = 50'000;
 constexpr std::size_t kSampleRows = 200'000;
+// Where rows have been summarized in cells, this many are drawn from those for the search (cell_points.h).
+constexpr std::size_t kDrawnRows = 100'000;
 
 // Trains k segments on the rows. Nothing when there are no rows (all skipped, or none with a direction).
 //

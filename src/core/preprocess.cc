@@ -163,7 +163,7 @@ Preprocessed Preprocess(const RowSet& rows, const Options& options, ThreadTeam& 
   const bool in_place = !with_cells && set.rows > kLargestCopy && options.distance == Distance::kEuclidean;
   std::vector<const char*> order;
   if (!in_place) order = CanonicalOrder(set, team.interrupt());
-  Preprocessed out{in_place ? Points(set) : Points(Gather(set, order, team.interrupt())), {}, {}, {}, 0, 0, {}};
+  Preprocessed out{in_place ? Points(set) : Points(Gather(set, order, team.interrupt())), {}, {}, {}, 0, 0, {}, {}};
   out.offset.assign(rows.dimensions, 0.0);
   out.scale.assign(rows.dimensions, 1.0);
   if (out.points.rows() == 0) return out;
@@ -182,8 +182,13 @@ Preprocessed Preprocess(const RowSet& rows, const Options& options, ThreadTeam& 
   }
   FindScale(options, team.interrupt(), &out);
   if (options.scale != Scale::kNone) out.points.Scale(out.offset, out.scale, team);
-  if (with_cells) out.inner = InnerSquares(cells, order, out.scale);
+  if (with_cells) {
+    out.deviations = DeviationsInOrder(cells, order, out.scale);
+    out.inner.assign(order.size(), 0.0);
+    for (std::size_t i = 0; i < out.deviations.size(); ++i) out.inner[i / rows.dimensions] += out.deviations[i];
+  }
   if (options.distance == Distance::kCosine) {
+    out.deviations.clear();
     ApplyDirections(options, team.interrupt(), &out);
     if (out.points.rows() > 0) {
       out.points.FindBounds(team);

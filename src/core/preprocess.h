@@ -22,6 +22,7 @@ struct Preprocessed {
   double weight = 0;                      // of all rows
   // Where the set has cells: per point, the squared deviations (model space) of the rows that it stands for.
   std::vector<double> inner;
+  std::vector<double> deviations;         // and per point and column; not under cosine distance, where directions have none
 };
 
 // More rows than this stay where they are and are read in the order in which they lie (Euclidean distance only).
