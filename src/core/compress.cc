@@ -124,6 +124,7 @@ std::vector<double> SpreadOfColumns(const RowSet& set, const Interrupt& interrup
 
 CompressedRows Compress(const RowSet& set, std::size_t most, const std::vector<double>& scale, const Interrupt& interrupt) {
   Splitter splitter(set, scale, interrupt);
+  splitter.Reserve(most, set.rows + set.cell_count);
   const std::size_t top_parts = std::min({set.rows * set.RowBytes() / (kVisitBytes / 2), most / 8, kLargestTop});
   if (top_parts > 16) {
     Splitter top(set, scale, interrupt);

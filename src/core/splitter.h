@@ -43,6 +43,8 @@ class Splitter {
  public:
   Splitter(const RowSet& set, const std::vector<double>& scale, const Interrupt& interrupt);
 
+  // Makes room for what Grow(most) of so many items will need. Arrays that grow are in memory twice while they are moved.
+  void Reserve(std::size_t most, std::size_t items);
   // Takes every stride-th row and cell, as one part.
   void Take(std::size_t stride);
   // Takes all, in the parts that another has found in a sample.
