@@ -33,7 +33,7 @@ Assignment::Assignment(const Points& points, std::size_t k, const ThreadTeam& te
     : points_(points),
       totals_(points, k),
       labels_(points.tile_count() * kTileRows),
-      keeps_slack_(points.filter() != nullptr && k > 1 && k * points.dimensions() >= kFilterBounds),
+      keeps_slack_(points.filter() != nullptr && BoundsPay(points.rows(), k, points.dimensions())),
       slack_(keeps_slack_ ? points.tile_count() * kTileRows : 0) {
   workers_.reserve(team.size());
   for (std::size_t worker = 0; worker < team.size(); ++worker) workers_.emplace_back(&totals_, points, keeps_slack_);

@@ -44,7 +44,7 @@ struct LloydLimits {
 // whatever finds them (filter_tile.h), and centroids are made of exact sums (exact_sum.h), which follow the rows that change
 // their cluster. The points need their bounds; with their filter it is faster.
 //
-// From kFilterBounds steps per row on, a row also keeps by how much its second nearest centroid is farther than its own, less
+// Where that is worth it (BoundsPay), a row also keeps by how much its second nearest centroid is farther than its own, less
 // what the centroids have moved since; while that is positive its label cannot change (one bound for the two of G. Hamerly,
 // "Making k-means even faster", SDM 2010). The rows of a block that fail are gathered into tiles of their own.
 //
@@ -68,7 +68,12 @@ class LloydWorkspace {
   std::unique_ptr<Assignment> assignment_;
 };
 
-constexpr std::size_t kFilterBounds = 100;  // k * dimensions
+// Whether keeping bounds costs less than what they save, by the steps that a row takes without them. What lies in a cache pays sooner:
+// bounds are read and written in every iteration.
+constexpr bool BoundsPay(std::size_t rows, std::size_t k, std::size_t dimensions) {
+  constexpr std::size_t kCachedRows = 200'000;
+  return k > 1 && k * dimensions >= (rows <= kCachedRows ? 50 : 100);
+}
 
 // The weighted sum of squared distances of the rows to the centroids of their labels, which are the nearest ones. An exact sum.
 double Inertia(const Points& points, const std::vector<double>& centroids, const Labels& labels, ThreadTeam& team);
