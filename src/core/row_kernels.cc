@@ -99,7 +99,6 @@ SEGMENTATION_INLINE void MoveRow(const char* row, std::size_t columns, RowScalin
 template <bool kWide, bool kScaled>
 SEGMENTATION_INLINE void LayOutRows(RowsInMemory rows, std::size_t count, std::size_t columns, RowScaling scaling, double* to) {
   using Real = Simd<4>::Real;
-  using Mask = Simd<4>::Mask;
   std::size_t j = 0;
   if constexpr (kWide) {
     const std::size_t end = count - count % 4;
@@ -108,13 +107,13 @@ SEGMENTATION_INLINE void LayOutRows(RowsInMemory rows, std::size_t count, std::s
         Real row[4];
 #pragma GCC unroll 4
         for (std::size_t i = 0; i < 4; ++i) ReadColumns<Real, kScaled>(rows.data + (r + i) * rows.stride, j, scaling, row[i]);
-        const Real even_low = __builtin_shuffle(row[0], row[1], Mask{0, 4, 2, 6});
-        const Real odd_low = __builtin_shuffle(row[0], row[1], Mask{1, 5, 3, 7});
-        const Real even_high = __builtin_shuffle(row[2], row[3], Mask{0, 4, 2, 6});
-        const Real odd_high = __builtin_shuffle(row[2], row[3], Mask{1, 5, 3, 7});
+        const Real even_low = __builtin_shufflevector(row[0], row[1], 0, 4, 2, 6);
+        const Real odd_low = __builtin_shufflevector(row[0], row[1], 1, 5, 3, 7);
+        const Real even_high = __builtin_shufflevector(row[2], row[3], 0, 4, 2, 6);
+        const Real odd_high = __builtin_shufflevector(row[2], row[3], 1, 5, 3, 7);
         const Real column[4] = {
-            __builtin_shuffle(even_low, even_high, Mask{0, 1, 4, 5}), __builtin_shuffle(odd_low, odd_high, Mask{0, 1, 4, 5}),
-            __builtin_shuffle(even_low, even_high, Mask{2, 3, 6, 7}), __builtin_shuffle(odd_low, odd_high, Mask{2, 3, 6, 7})};
+            __builtin_shufflevector(even_low, even_high, 0, 1, 4, 5), __builtin_shufflevector(odd_low, odd_high, 0, 1, 4, 5),
+            __builtin_shufflevector(even_low, even_high, 2, 3, 6, 7), __builtin_shufflevector(odd_low, odd_high, 2, 3, 6, 7)};
 #pragma GCC unroll 4
         for (std::size_t i = 0; i < 4; ++i) __builtin_memcpy(to + (j + i) * kTileRows + r, &column[i], sizeof(Real));
       }
