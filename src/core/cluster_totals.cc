@@ -5,9 +5,10 @@
 #include "core/row_kernels.h"
 
 namespace segmentation {
+
 ClusterTotals::ClusterTotals(const Points& points, std::size_t k)
-    : points_(points), dimensions_(points.dimensions()), weighted_(points.weighted()), weight_unit_(points.WeightUnit()), sums_(k * dimensions_),
-      weights_(weighted_ ? k : 0), rows_(k, 0) {
+    : points_(points), dimensions_(points.dimensions()), weighted_(points.weighted()), weight_unit_(points.WeightUnit()),
+      sums_(k * dimensions_), weights_(weighted_ ? k : 0), rows_(k, 0) {
   for (std::size_t j = 0; j < dimensions_; ++j) {
     units_.push_back(points.UnitOf(j));
     down_.push_back(units_.back().down());
@@ -51,9 +52,9 @@ void ClusterTotals::Changes::EnterTile(std::size_t tile, const Label* labels) {
     rows_[labels[r]] += 1;
   }
   double weight_buffer[kTileRows];
-  const double* weights = points.Weights(tile, weight_buffer);
-  WidestRowKernels().enter(points.Rows(tile, buffer_.data()), count, totals_->dimensions_, points.scaling(), totals_->down_.data(), weights,
-                      labels, folds_.data(), Stride());
+  const double* weights = totals_->weighted_ ? points.Weights(tile, weight_buffer) : nullptr;
+  WidestRowKernels().enter(points.Rows(tile, buffer_.data()), count, totals_->dimensions_, points.scaling(), totals_->down_.data(),
+                           weights, labels, folds_.data(), Stride());
   if (!totals_->weighted_) return;
   for (std::size_t r = 0; r < count; ++r) {
     double* to = Use(labels[r]) + 2 * totals_->dimensions_;

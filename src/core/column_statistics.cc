@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstring>
 #include <limits>
 
 #include "core/exact_sum.h"
@@ -14,26 +13,30 @@ namespace {
 // What is added up of a column: its values, their squared distances to the mean, or the cubes of their distances to it in some unit.
 enum class Term { kValue, kSquare, kCube };
 
-struct TermOf {
+// One exact sum over the points.
+struct ColumnSum {
+  std::size_t column;
+  Term term;
   double mean;
-  double unit;  // of cubes
-  double down;  // SumUnit::down() of the terms
+  double reach;  // what distances are divided by before they are cubed
+  SumUnit unit;  // of the terms
 };
 
 // Adds the folds (exact_sum.h) of a column's 64 terms, each times its weight where there are weights. Rows that fill up the last tile
 // weigh nothing, whatever their terms are.
 template <int kLanes, Term kTerm>
-SEGMENTATION_INLINE void AddTerms(const double* x, const double* weights, const TermOf& of, double* high, double* low) {
+SEGMENTATION_INLINE void AddTerms(const double* x, const double* weights, const ColumnSum& sum, double* high, double* low) {
   using Real = typename Simd<kLanes>::Real;
   Real highs{};
   Real lows{};
+  const double down = sum.unit.down();
   for (std::size_t r = 0; r < kTileRows; r += kLanes) {
     Real term;
     Load(term, x + r);
-    if (kTerm != Term::kValue) term -= of.mean;
+    if (kTerm != Term::kValue) term -= sum.mean;
     if (kTerm == Term::kSquare) term = term * term;
     if (kTerm == Term::kCube) {
-      const Real part = term / of.unit;
+      const Real part = term / sum.reach;
       term = part * part * part;
     }
     if (weights != nullptr) {
@@ -41,7 +44,7 @@ SEGMENTATION_INLINE void AddTerms(const double* x, const double* weights, const 
       Load(weight, weights + r);
       term = weight > 0 ? weight * term : Real{};
     }
-    term *= of.down;
+    term *= down;
     const Real first = (term + kHighShift) - kHighShift;
     highs += first;
     lows += ((term - first) + kLowShift) - kLowShift;
@@ -52,13 +55,13 @@ SEGMENTATION_INLINE void AddTerms(const double* x, const double* weights, const 
   }
 }
 
-#define SEGMENTATION_ADD_TERMS(lanes, attribute)                                                                        \
-  attribute void AddTerms##lanes(Term term, const double* x, const double* weights, const TermOf& of, double* folds) {  \
-    switch (term) {                                                                                                     \
-      case Term::kValue: return AddTerms<lanes, Term::kValue>(x, weights, of, folds, folds + 1);                        \
-      case Term::kSquare: return AddTerms<lanes, Term::kSquare>(x, weights, of, folds, folds + 1);                      \
-      case Term::kCube: return AddTerms<lanes, Term::kCube>(x, weights, of, folds, folds + 1);                          \
-    }                                                                                                                   \
+#define SEGMENTATION_ADD_TERMS(lanes, attribute)                                                                \
+  attribute void AddTerms##lanes(const double* x, const double* weights, const ColumnSum& sum, double* folds) { \
+    switch (sum.term) {                                                                                         \
+      case Term::kValue: return AddTerms<lanes, Term::kValue>(x, weights, sum, folds, folds + 1);               \
+      case Term::kSquare: return AddTerms<lanes, Term::kSquare>(x, weights, sum, folds, folds + 1);             \
+      case Term::kCube: return AddTerms<lanes, Term::kCube>(x, weights, sum, folds, folds + 1);                 \
+    }                                                                                                           \
   }
 
 SEGMENTATION_ADD_TERMS(2, )
@@ -66,23 +69,14 @@ SEGMENTATION_ADD_TERMS(2, )
 SEGMENTATION_ADD_TERMS(4, __attribute__((target("avx2"))))
 #endif
 
-// A tile's share of one sum: its folds, high and low, are added to.
-void AddTermsOfTile(Term term, const double* x, const double* weights, const TermOf& of, double* folds) {
+// A tile's share of a sum: its folds, high and low, are added to.
+void AddTermsOfTile(const double* x, const double* weights, const ColumnSum& sum, double* folds) {
 #if defined(__x86_64__)
   static const bool wide = __builtin_cpu_supports("avx2");
-  if (wide) return AddTerms4(term, x, weights, of, folds);
+  if (wide) return AddTerms4(x, weights, sum, folds);
 #endif
-  AddTerms2(term, x, weights, of, folds);
+  AddTerms2(x, weights, sum, folds);
 }
-
-// One exact sum over the points.
-struct ColumnSum {
-  std::size_t column;
-  Term term;
-  double mean;
-  double reach;
-  SumUnit unit;
-};
 
 std::vector<double> SumColumns(const Points& points, const std::vector<ColumnSum>& wanted, ThreadTeam& team) {
   std::vector<std::vector<ExactTotal>> totals(team.size(), std::vector<ExactTotal>(wanted.size()));
@@ -104,8 +98,7 @@ std::vector<double> SumColumns(const Points& points, const std::vector<ColumnSum
       const bool plain = !points.weighted() && points.RowsIn(tile) == kTileRows;
       const double* weights = plain ? nullptr : points.Weights(tile, weight_buffer);
       for (std::size_t i = 0; i < wanted.size(); ++i) {
-        const ColumnSum& sum = wanted[i];
-        AddTermsOfTile(sum.term, values + sum.column * kTileRows, weights, {sum.mean, sum.reach, sum.unit.down()}, &folds[2 * i]);
+        AddTermsOfTile(values + wanted[i].column * kTileRows, weights, wanted[i], &folds[2 * i]);
       }
     }
     for (std::size_t i = 0; i < wanted.size(); ++i) totals[worker][i].Add(folds[2 * i], folds[2 * i + 1]);

@@ -131,10 +131,12 @@ Clustering GoOnFrom(const Clustering& found, const Points& points, const SearchT
   return state;
 }
 
-// Another search where points are cells of rows that differ: on rows that are drawn from them. Others that are drawn judge which is better.
-constexpr std::uint32_t kDrawnStream = 0x40000000;  // of random numbers, apart from those of the search
+// Another search where points are cells of rows that differ: among rows that are drawn from them. As many others that are drawn judge
+// which is better.
 void SearchDrawnRows(const Preprocessed& prepared, const SearchTask& task, Clustering* state, ThreadTeam& team) {
-  const std::size_t count = std::max(kDrawnRows, 200 * task.k);
+  constexpr std::uint32_t kDrawnStream = 0x40000000;  // of random numbers, apart from those of the search
+  const std::size_t row_bytes = prepared.points.dimensions() * (sizeof(double) + sizeof(float));
+  const std::size_t count = std::min(kDrawnRows, std::max(prepared.points.rows(), kDrawnBytes / row_bytes));
   const auto draw = [&](std::uint32_t part) {
     const CounterRandom random(static_cast<std::uint64_t>(task.options.seed), kDrawnStream + part);
     return SearchPoints(DrawRows(prepared.points.tiles(), prepared.deviations, count, random, team.interrupt()), team);
@@ -143,6 +145,7 @@ void SearchDrawnRows(const Preprocessed& prepared, const SearchTask& task, Clust
   of_rows.sizes_by_weight = false;
   const double min_size = static_cast<double>(task.options.min_size) * static_cast<double>(count) / prepared.weight;
   Clustering other = GoOnFrom(SearchSample(draw(0), of_rows, min_size, team), prepared.points, task, team);
+  Dissolve(prepared.points, task, &other, team);
   const Points judge = draw(1);
   const auto inertia = [&](const Clustering& of) {
     return Lloyd(judge, of.centroids, {0, 0, true}, task.options.distance, team).inertia;
@@ -156,15 +159,13 @@ Clustering FindClusters(const RowSet& rows, const Preprocessed& prepared, const 
   if (task.options.init == Init::kExplicit) {
     state.centroids = InitialCentroids(task.options, prepared);
     GoOn(points, task, {task.options.max_iter, task.shift, false}, team, &state);
+  } else if (!points.in_place() && points.rows() <= std::max(kSearchRows, 200 * task.k)) {
+    state = Search(points, task, static_cast<double>(task.options.min_size), team);
   } else {
-    if (!points.in_place() && points.rows() <= std::max(kSearchRows, 200 * task.k)) {
-      state = Search(points, task, static_cast<double>(task.options.min_size), team);
-    } else {
-      state = GoOnFrom(FindInSample(rows, prepared, task, team), points, task, team);
-    }
-    if (StandForOthers(prepared)) SearchDrawnRows(prepared, task, &state, team);
+    state = GoOnFrom(FindInSample(rows, prepared, task, team), points, task, team);
   }
   Dissolve(points, task, &state, team);
+  if (task.options.init != Init::kExplicit && StandForOthers(prepared)) SearchDrawnRows(prepared, task, &state, team);
   return state;
 }
 

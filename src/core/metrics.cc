@@ -74,7 +74,8 @@ class ClusterSummer {
     double nearest[kTileRows];
     double second[kTileRows];
     std::int32_t nearest_index[kTileRows];
-    NearestTwoInTile(points_.Tile(tile, worker->tile.data()), points_.dimensions(), centroids_.data(), k_, nearest, nearest_index, second);
+    const double* values = points_.Tile(tile, worker->tile.data());
+    NearestTwoInTile(values, points_.dimensions(), centroids_.data(), k_, nearest, nearest_index, second);
     double weight_buffer[kTileRows];
     const double* weights = points_.Weights(tile, weight_buffer);
     Label labels[kTileRows];
@@ -91,7 +92,7 @@ class ClusterSummer {
     }
     worker->changes.EnterTile(tile, labels);
     WidestRowKernels().enter({reinterpret_cast<const char*>(terms), sizeof terms[0]}, points_.RowsIn(tile), kFields, {}, down_,
-                        nullptr, labels, worker->folds.data(), kFields * 2);
+                             nullptr, labels, worker->folds.data(), kFields * 2);
   }
 
   void Flush(Worker* worker) {
