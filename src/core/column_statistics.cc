@@ -45,9 +45,11 @@ SEGMENTATION_INLINE void AddTerms(const double* x, const double* weights, const 
       term = weight > 0 ? weight * term : Real{};
     }
     term *= down;
-    const Real first = (term + kHighShift) - kHighShift;
+    Real first;
+    Real second;
+    FoldInto(term, first, second);
     highs += first;
-    lows += ((term - first) + kLowShift) - kLowShift;
+    lows += second;
   }
   for (int lane = 0; lane < kLanes; ++lane) {
     *high += highs[lane];

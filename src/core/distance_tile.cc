@@ -109,37 +109,22 @@ SEGMENTATION_INLINE void ToPoint(const double* tile, std::size_t dimensions, con
   }
 }
 
-#define SEGMENTATION_KERNELS(suffix, lanes, attribute)                                                                \
-  attribute void Nearest##suffix(const double* tile, std::size_t dimensions, const double* centroids, std::size_t k,  \
+#define SEGMENTATION_KERNELS(lanes, attribute)                                                                        \
+  attribute void Nearest##lanes(const double* tile, std::size_t dimensions, const double* centroids, std::size_t k,  \
                                  double* distance, std::int32_t* label, std::size_t rows) {                           \
     Nearest<lanes>(tile, dimensions, centroids, k, distance, label, rows);                                            \
   }                                                                                                                   \
-  attribute void NearestTwo##suffix(const double* tile, std::size_t dimensions, const double* centroids, std::size_t k, \
+  attribute void NearestTwo##lanes(const double* tile, std::size_t dimensions, const double* centroids, std::size_t k, \
                                     double* distance, std::int32_t* label, double* second, std::size_t rows) {        \
     NearestTwo<lanes>(tile, dimensions, centroids, k, distance, label, second, rows);                                 \
   }                                                                                                                   \
-  attribute void ToPoint##suffix(const double* tile, std::size_t dimensions, const double* point, double* distance,   \
+  attribute void ToPoint##lanes(const double* tile, std::size_t dimensions, const double* point, double* distance,   \
                                  std::size_t rows) {                                                                  \
     ToPoint<lanes>(tile, dimensions, point, distance, rows);                                                          \
   }                                                                                                                   \
-  constexpr TileKernels kKernels##suffix = {lanes, Nearest##suffix, NearestTwo##suffix, ToPoint##suffix};
+  constexpr TileKernels kKernels##lanes = {lanes, Nearest##lanes, NearestTwo##lanes, ToPoint##lanes};
 
-SEGMENTATION_KERNELS(2, 2, )
-#if defined(__x86_64__)
-SEGMENTATION_KERNELS(4, 4, __attribute__((target("avx2"))))
-SEGMENTATION_KERNELS(8, 8, __attribute__((target("avx512f,avx512vl,avx512dq"))))
-#endif
-
-std::vector<TileKernels> FindUsable() {
-  std::vector<TileKernels> usable = {kKernels2};
-#if defined(__x86_64__)
-  if (__builtin_cpu_supports("avx2")) usable.push_back(kKernels4);
-  if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq")) {
-    usable.push_back(kKernels8);
-  }
-#endif
-  return usable;
-}
+SEGMENTATION_EVERY_WIDTH(TileKernels)
 
 const TileKernels& Widest() {
   static const TileKernels kernels = UsableTileKernels().back();

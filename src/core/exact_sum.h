@@ -11,6 +11,7 @@
 #include <cstdint>
 
 #include "core/hash.h"
+#include "core/simd.h"
 
 namespace segmentation {
 
@@ -49,10 +50,17 @@ struct Folds {
   double low;   // multiple of 2^-80
 };
 
+// Of a double, or of a vector of them (simd.h) lane by lane.
+template <typename Real>
+SEGMENTATION_INLINE void FoldInto(const Real& term, Real& high, Real& low) {
+  high = (term + kHighShift) - kHighShift;
+  low = ((term - high) + kLowShift) - kLowShift;
+}
+
 inline Folds Fold(double term) {
-  const double high = (term + kHighShift) - kHighShift;
-  const double low = ((term - high) + kLowShift) - kLowShift;
-  return {high, low};
+  Folds folds;
+  FoldInto(term, folds.high, folds.low);
+  return folds;
 }
 
 __extension__ using WideInteger = __int128;

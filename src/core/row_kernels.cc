@@ -36,8 +36,7 @@ SEGMENTATION_INLINE void FoldColumns(const char* row, std::size_t j, RowScaling 
   Real unit;
   Load(unit, down + j);
   const Real term = weight * value * unit;
-  high = (term + kHighShift) - kHighShift;
-  low = ((term - high) + kLowShift) - kLowShift;
+  FoldInto(term, high, low);
 }
 
 template <typename Real, bool kScaled>
@@ -131,48 +130,33 @@ SEGMENTATION_INLINE void LayOutRows(RowsInMemory rows, std::size_t count, std::s
   }
 }
 
-#define SEGMENTATION_KERNELS(lanes, attribute)                                                                                  \
-  attribute void LayOut##lanes(RowsInMemory rows, std::size_t count, std::size_t columns, RowScaling scaling, double* to) {     \
-    if (scaling.scale == nullptr) {                                                                                             \
-      LayOutRows<(lanes >= 4), false>(rows, count, columns, scaling, to);                                                              \
-    } else {                                                                                                                    \
-      LayOutRows<(lanes >= 4), true>(rows, count, columns, scaling, to);                                                               \
-    }                                                                                                                           \
-  }                                                                                                                             \
+#define SEGMENTATION_KERNELS(lanes, attribute)                                                                                   \
+  attribute void LayOut##lanes(RowsInMemory rows, std::size_t count, std::size_t columns, RowScaling scaling, double* to) {      \
+    if (scaling.scale == nullptr) {                                                                                              \
+      LayOutRows<(lanes >= 4), false>(rows, count, columns, scaling, to);                                                        \
+    } else {                                                                                                                     \
+      LayOutRows<(lanes >= 4), true>(rows, count, columns, scaling, to);                                                         \
+    }                                                                                                                            \
+  }                                                                                                                              \
   attribute void Enter##lanes(RowsInMemory rows, std::size_t count, std::size_t columns, RowScaling scaling, const double* down, \
-                              const double* weights, const Label* labels, double* folds, std::size_t folds_stride) {            \
-    if (scaling.scale == nullptr) {                                                                                             \
-      EnterRows<lanes, false>(rows, count, columns, scaling, down, weights, labels, folds, folds_stride);                       \
-    } else {                                                                                                                    \
-      EnterRows<lanes, true>(rows, count, columns, scaling, down, weights, labels, folds, folds_stride);                        \
-    }                                                                                                                           \
-  }                                                                                                                             \
-  attribute void Move##lanes(const char* row, std::size_t columns, RowScaling scaling, const double* down, double weight,       \
-                             double* from, double* to) {                                                                        \
-    if (scaling.scale == nullptr) {                                                                                             \
-      MoveRow<lanes, false>(row, columns, scaling, down, weight, from, to);                                                     \
-    } else {                                                                                                                    \
-      MoveRow<lanes, true>(row, columns, scaling, down, weight, from, to);                                                      \
-    }                                                                                                                           \
-  }                                                                                                                             \
+                              const double* weights, const Label* labels, double* folds, std::size_t folds_stride) {             \
+    if (scaling.scale == nullptr) {                                                                                              \
+      EnterRows<lanes, false>(rows, count, columns, scaling, down, weights, labels, folds, folds_stride);                        \
+    } else {                                                                                                                     \
+      EnterRows<lanes, true>(rows, count, columns, scaling, down, weights, labels, folds, folds_stride);                         \
+    }                                                                                                                            \
+  }                                                                                                                              \
+  attribute void Move##lanes(const char* row, std::size_t columns, RowScaling scaling, const double* down, double weight,        \
+                             double* from, double* to) {                                                                         \
+    if (scaling.scale == nullptr) {                                                                                              \
+      MoveRow<lanes, false>(row, columns, scaling, down, weight, from, to);                                                      \
+    } else {                                                                                                                     \
+      MoveRow<lanes, true>(row, columns, scaling, down, weight, from, to);                                                       \
+    }                                                                                                                            \
+  }                                                                                                                              \
   constexpr RowKernels kKernels##lanes = {lanes, LayOut##lanes, Enter##lanes, Move##lanes};
 
-SEGMENTATION_KERNELS(2, )
-#if defined(__x86_64__)
-SEGMENTATION_KERNELS(4, __attribute__((target("avx2"))))
-SEGMENTATION_KERNELS(8, __attribute__((target("avx512f,avx512vl,avx512dq"))))
-#endif
-
-std::vector<RowKernels> FindUsable() {
-  std::vector<RowKernels> usable = {kKernels2};
-#if defined(__x86_64__)
-  if (__builtin_cpu_supports("avx2")) usable.push_back(kKernels4);
-  if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq")) {
-    usable.push_back(kKernels8);
-  }
-#endif
-  return usable;
-}
+SEGMENTATION_EVERY_WIDTH(RowKernels)
 
 }  // namespace
 

@@ -165,22 +165,7 @@ SEGMENTATION_INLINE bool Scale(const double* x, const double* offset, const doub
   }                                                                                                                        \
   constexpr ScoringKernels kKernels##lanes = {lanes, Scale##lanes, Nearest##lanes, NearestTwo##lanes};
 
-SEGMENTATION_KERNELS(2, )
-#if defined(__x86_64__)
-SEGMENTATION_KERNELS(4, __attribute__((target("avx2"))))
-SEGMENTATION_KERNELS(8, __attribute__((target("avx512f,avx512vl,avx512dq"))))
-#endif
-
-std::vector<ScoringKernels> FindUsable() {
-  std::vector<ScoringKernels> usable = {kKernels2};
-#if defined(__x86_64__)
-  if (__builtin_cpu_supports("avx2")) usable.push_back(kKernels4);
-  if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq")) {
-    usable.push_back(kKernels8);
-  }
-#endif
-  return usable;
-}
+SEGMENTATION_EVERY_WIDTH(ScoringKernels)
 
 }  // namespace
 
