@@ -15,12 +15,12 @@ namespace segmentation {
 
 void FilterCentroids::Set(const FilterTiles& filter, const std::vector<double>& centroids) {
   values.resize(centroids.size());
-  const std::size_t dimensions = filter.center.size();
+  const std::size_t dimensions = filter.dimensions();
   double largest = 0;
   for (std::size_t c = 0; c < centroids.size(); c += dimensions) {
     double square = 0;
     for (std::size_t j = 0; j < dimensions; ++j) {
-      const double value = (centroids[c + j] - filter.center[j]) * filter.scale;
+      const double value = (centroids[c + j] - filter.center()[j]) * filter.scale();
       values[c + j] = static_cast<float>(value);
       square += value * value;
     }
@@ -84,7 +84,7 @@ void Assignment::SetDrops(const std::vector<double>& moved) {
   }
   drops_.resize(moved.size());
   for (std::size_t c = 0; c < moved.size(); ++c) {
-    const double drop = (moved[c] + (c == farthest ? next : moved[farthest])) * points_.filter()->scale;
+    const double drop = (moved[c] + (c == farthest ? next : moved[farthest])) * points_.filter()->scale();
     drops_[c] = static_cast<float>(drop * (1 + 0x1p-20));
   }
 }
@@ -95,7 +95,7 @@ void Assignment::AssignBlock(std::size_t block, const std::vector<double>& centr
   if (points_.filter() == nullptr) {
     for (std::size_t tile = first; tile < end; ++tile) AssignTilePlainly(tile, centroids, worker, interrupt);
   } else if (keeps_slack_ && !first_ && FindFailed(first, end, worker)) {
-    AssignFailed(first, end, centroids, worker, interrupt);
+    AssignFailed(first, centroids, worker, interrupt);
   } else {
     for (std::size_t tile = first; tile < end; ++tile) AssignTile(tile, centroids, worker, interrupt);
   }
@@ -119,8 +119,8 @@ void Assignment::AssignTile(std::size_t tile, const std::vector<double>& centroi
   float slack_here[kTileRows];
   float* slack = keeps_slack_ ? slack_.data() + tile * kTileRows : slack_here;
   std::uint64_t unproven =
-      kernel_(filter.Tile(tile), points_.dimensions(), filter_centroids_.values.data(), totals_.k(),
-              BoundsOf(points_.dimensions(), filter.radius[tile], filter_centroids_.radius), labels, slack);
+      kernel_(filter.Tile(tile, worker->copies.data()), points_.dimensions(), filter_centroids_.values.data(), totals_.k(),
+              BoundsOf(points_.dimensions(), filter.radius(tile), filter_centroids_.radius, filter.error(tile)), labels, slack);
   if (points_.RowsIn(tile) < kTileRows) unproven &= (std::uint64_t{1} << points_.RowsIn(tile)) - 1;
   constexpr int kTooMany = 16;  // from here on the whole tile is as fast
   if (__builtin_popcountll(unproven) > kTooMany) return AssignTilePlainly(tile, centroids, worker, interrupt);
@@ -220,26 +220,26 @@ bool Assignment::FindFailed(std::size_t first_tile, std::size_t end_tile, Worker
   return count <= rows / 4;
 }
 
-void Assignment::AssignFailed(std::size_t first_tile, std::size_t end_tile, const std::vector<double>& centroids, Worker* worker,
-                              const Interrupt& interrupt) {
+void Assignment::AssignFailed(std::size_t first_tile, const std::vector<double>& centroids, Worker* worker, const Interrupt& interrupt) {
   const FilterTiles& filter = *points_.filter();
   const std::size_t dimensions = points_.dimensions();
-  const float radius = *std::max_element(filter.radius.begin() + static_cast<std::ptrdiff_t>(first_tile),
-                                         filter.radius.begin() + static_cast<std::ptrdiff_t>(end_tile));
-  const FilterBounds bounds = BoundsOf(dimensions, radius, filter_centroids_.radius);
   const std::uint32_t* failed = worker->failed.data();
   for (std::size_t at = 0; at < worker->failed_count; at += kTileRows) {
     interrupt.Poll();
     const std::size_t count = std::min(kTileRows, worker->failed_count - at);
+    float radius = 0;
+    float error = 0;
     for (std::size_t i = 0; i < count; ++i) {
-      const std::size_t row = failed[at + i];
-      const float* from = filter.Tile(first_tile + row / kTileRows) + row % kTileRows;
-      for (std::size_t j = 0; j < dimensions; ++j) worker->gathered[j * kTileRows + i] = from[j * kTileRows];
+      const std::size_t row = first_tile * kTileRows + failed[at + i];
+      filter.CopyRow(row, worker->copies.data() + i);
+      radius = std::max(radius, filter.radius(row / kTileRows));
+      error = std::max(error, filter.error(row / kTileRows));
     }
     Label labels[kTileRows];
     float slack[kTileRows];
-    const std::uint64_t unproven = kernel_(worker->gathered.data(), dimensions, filter_centroids_.values.data(), totals_.k(), bounds,
-                                           labels, slack);
+    const std::uint64_t unproven =
+        kernel_(worker->copies.data(), dimensions, filter_centroids_.values.data(), totals_.k(),
+                BoundsOf(dimensions, radius, filter_centroids_.radius, error), labels, slack);
     TakeQueued(worker);
     for (std::size_t i = 0; i < count; ++i) {
       const std::size_t row = first_tile * kTileRows + failed[at + i];

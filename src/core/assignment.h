@@ -50,7 +50,7 @@ class Assignment {
         : changes(totals),
           tile(points.in_place() ? points.dimensions() * kTileRows : 0),
           row(points.dimensions()),
-          gathered(gathers ? points.dimensions() * kTileRows : 0),
+          copies(points.filter() != nullptr ? points.dimensions() * kTileRows : 0),
           failed(gathers ? kBlockRows + 1 : 0) {}
     ClusterTotals::Changes changes;
     std::size_t changed = 0;
@@ -58,7 +58,7 @@ class Assignment {
     std::size_t queued = 0;
     std::vector<double> tile;
     std::vector<double> row;
-    std::vector<float> gathered;
+    std::vector<float> copies;  // a tile of the filter
     std::vector<std::uint32_t> failed;  // rows of a block whose slack is used up, relative to its first
     std::size_t failed_count = 0;
   };
@@ -80,8 +80,7 @@ class Assignment {
   // Takes from every row's slack what the centroids have moved, and lists the rows that have none left. False when they are so
   // many that whole tiles are faster.
   bool FindFailed(std::size_t first_tile, std::size_t end_tile, Worker* worker);
-  void AssignFailed(std::size_t first_tile, std::size_t end_tile, const std::vector<double>& centroids, Worker* worker,
-                    const Interrupt& interrupt);
+  void AssignFailed(std::size_t first_tile, const std::vector<double>& centroids, Worker* worker, const Interrupt& interrupt);
 
   const Points& points_;
   ClusterTotals totals_;
@@ -91,7 +90,7 @@ class Assignment {
   std::vector<float, CacheLineAllocator<float>> slack_;  // per row: below it, no centroid that moved can take the row away
   std::vector<float> drops_;
   FilterCentroids filter_centroids_;
-  FilterKernel kernel_ = WidestFilter();
+  FilterKernel kernel_ = WidestFilter().kernel;
   std::vector<Worker> workers_;
 };
 

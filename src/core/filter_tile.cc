@@ -21,6 +21,7 @@ constexpr int kLanes = 4;
 constexpr int kGroups = 2;
 typedef float Real __attribute__((vector_size(16)));
 typedef std::int32_t Whole __attribute__((vector_size(16)));
+typedef std::int16_t Short __attribute__((vector_size(8)));
 
 struct Ops {
   SEGMENTATION_INLINE Real Set(float value) { return Real{} + value; }
@@ -31,6 +32,16 @@ struct Ops {
     return value;
   }
   SEGMENTATION_INLINE void Store(float* to, Real value) { __builtin_memcpy(to, &value, sizeof value); }
+  SEGMENTATION_INLINE Real LoadShort(const std::int16_t* from) {
+    Short value;
+    __builtin_memcpy(&value, from, sizeof value);
+    return __builtin_convertvector(__builtin_convertvector(value, Whole), Real);
+  }
+  SEGMENTATION_INLINE void StoreShort(std::int16_t* to, Real whole) {
+    const Short value = __builtin_convertvector(__builtin_convertvector(whole, Whole), Short);
+    __builtin_memcpy(to, &value, sizeof value);
+  }
+  SEGMENTATION_INLINE Real Add(Real a, Real b) { return a + b; }
   SEGMENTATION_INLINE Real Subtract(Real a, Real b) { return a - b; }
   SEGMENTATION_INLINE Real Multiply(Real a, Real b) { return a * b; }
   SEGMENTATION_INLINE Real MultiplyAdd(Real a, Real b, Real c) { return a * b + c; }
@@ -73,6 +84,15 @@ struct Ops {
   SEGMENTATION_INLINE Whole Zero() { return _mm256_setzero_si256(); }
   SEGMENTATION_INLINE Real Load(const float* from) { return _mm256_loadu_ps(from); }
   SEGMENTATION_INLINE void Store(float* to, Real value) { _mm256_storeu_ps(to, value); }
+  SEGMENTATION_INLINE Real LoadShort(const std::int16_t* from) {
+    return _mm256_cvtepi32_ps(_mm256_cvtepi16_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(from))));
+  }
+  SEGMENTATION_INLINE void StoreShort(std::int16_t* to, Real whole) {
+    const __m256i numbers = _mm256_cvttps_epi32(whole);
+    const __m128i packed = _mm_packs_epi32(_mm256_castsi256_si128(numbers), _mm256_extracti128_si256(numbers, 1));
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(to), packed);
+  }
+  SEGMENTATION_INLINE Real Add(Real a, Real b) { return _mm256_add_ps(a, b); }
   SEGMENTATION_INLINE Real Subtract(Real a, Real b) { return _mm256_sub_ps(a, b); }
   SEGMENTATION_INLINE Real Multiply(Real a, Real b) { return _mm256_mul_ps(a, b); }
   SEGMENTATION_INLINE Real MultiplyAdd(Real a, Real b, Real c) { return _mm256_fmadd_ps(a, b, c); }
@@ -111,10 +131,19 @@ struct Ops {
   SEGMENTATION_INLINE Whole Zero() { return _mm512_setzero_si512(); }
   SEGMENTATION_INLINE Real Load(const float* from) { return _mm512_loadu_ps(from); }
   SEGMENTATION_INLINE void Store(float* to, Real value) { _mm512_storeu_ps(to, value); }
+  SEGMENTATION_INLINE Real Add(Real a, Real b) { return _mm512_add_ps(a, b); }
   SEGMENTATION_INLINE Real Subtract(Real a, Real b) { return _mm512_sub_ps(a, b); }
   SEGMENTATION_INLINE Real Multiply(Real a, Real b) { return _mm512_mul_ps(a, b); }
   SEGMENTATION_INLINE Real MultiplyAdd(Real a, Real b, Real c) { return _mm512_fmadd_ps(a, b, c); }
   // GCC 12 calls the unused operand of the plain forms uninitialised.
+  SEGMENTATION_INLINE Real LoadShort(const std::int16_t* from) {
+    const __m256i numbers = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(from));
+    return _mm512_maskz_cvtepi32_ps(0xFFFF, _mm512_maskz_cvtepi16_epi32(0xFFFF, numbers));
+  }
+  SEGMENTATION_INLINE void StoreShort(std::int16_t* to, Real whole) {
+    const __m512i numbers = _mm512_maskz_cvttps_epi32(0xFFFF, whole);
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(to), _mm512_maskz_cvtepi32_epi16(0xFFFF, numbers));
+  }
   SEGMENTATION_INLINE Real Min(Real a, Real b) { return _mm512_maskz_min_ps(0xFFFF, a, b); }
   SEGMENTATION_INLINE Real Max(Real a, Real b) { return _mm512_maskz_max_ps(0xFFFF, a, b); }
   SEGMENTATION_INLINE Real Root(Real a) { return _mm512_maskz_sqrt_ps(0xFFFF, a); }
@@ -137,12 +166,12 @@ struct Ops {
 #endif
 
 std::vector<FilterVariant> FindUsable() {
-  std::vector<FilterVariant> usable = {{narrow::kLanes, narrow::Filter}};
+  std::vector<FilterVariant> usable = {{narrow::kLanes, narrow::Filter, narrow::Pack, narrow::Unpack}};
 #if defined(__x86_64__)
-  if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) usable.push_back({avx2::kLanes, avx2::Filter});
+  if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) usable.push_back({avx2::kLanes, avx2::Filter, avx2::Pack, avx2::Unpack});
   if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq") &&
       __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("fma")) {
-    usable.push_back({avx512::kLanes, avx512::Filter});
+    usable.push_back({avx512::kLanes, avx512::Filter, avx512::Pack, avx512::Unpack});
   }
 #endif
   return usable;
@@ -150,11 +179,11 @@ std::vector<FilterVariant> FindUsable() {
 
 }  // namespace
 
-FilterBounds BoundsOf(std::size_t dimensions, float radius, float centroid_radius) {
+FilterBounds BoundsOf(std::size_t dimensions, float radius, float centroid_radius, float error) {
   FilterBounds bounds;
   bounds.relative = static_cast<float>(dimensions + 8) * 0x1p-23f;
   // The last term is for distances so small that their squares are not normal numbers.
-  bounds.absolute = 2.5f * 0x1p-24f * (radius + centroid_radius) + 1e-18f;
+  bounds.absolute = 2.5f * 0x1p-24f * (radius + centroid_radius) + 2 * error * (1 + 0x1p-20f) + 1e-18f;
   return bounds;
 }
 
@@ -163,9 +192,9 @@ const std::vector<FilterVariant>& UsableFilters() {
   return usable;
 }
 
-FilterKernel WidestFilter() {
-  static const FilterKernel kernel = UsableFilters().back().kernel;
-  return kernel;
+const FilterVariant& WidestFilter() {
+  static const FilterVariant& widest = UsableFilters().back();
+  return widest;
 }
 
 }  // namespace segmentation

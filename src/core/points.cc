@@ -145,35 +145,22 @@ SumUnit Points::UnitOf(std::size_t column) const {
   return SumUnit(std::min(bound, std::numeric_limits<double>::max()));
 }
 
-void Points::BuildFilter(ThreadTeam& team) {
-  double reach = 0;
-  filter_.center.resize(dimensions_);
-  for (std::size_t j = 0; j < dimensions_; ++j) {
-    filter_.center[j] = low_[j] / 2 + high_[j] / 2;
-    reach = std::max({reach, high_[j] - filter_.center[j], filter_.center[j] - low_[j]});
+void Points::BuildFilter(ThreadTeam& team, std::size_t most_plain_bytes) {
+  filter_ = FilterTiles(tile_count(), low_, high_, most_plain_bytes);
+  struct Buffers {
+    std::vector<double> values;
+    std::vector<float> copy;
+  };
+  std::vector<Buffers> buffers(team.size());
+  for (Buffers& buffer : buffers) {
+    if (in_place()) buffer.values.resize(dimensions_ * kTileRows);
+    if (filter_.packed()) buffer.copy.resize(dimensions_ * kTileRows);
   }
-  // Coordinates of at most 1; where all rows are equal, or too far apart for a double, the filter decides nothing.
-  filter_.scale = reach > 0 && std::isfinite(reach) ? SumUnit(reach).down() : 1;
-  filter_.values.resize(tile_count() * kTileRows * dimensions_);
-  filter_.radius.resize(tile_count());
-  std::vector<std::vector<double>> buffers(in_place() ? team.size() : 0, std::vector<double>(dimensions_ * kTileRows));
   team.ForEach(block_count(), [&](std::size_t block, std::size_t worker, const Interrupt& interrupt) {
-    double* buffer = in_place() ? buffers[worker].data() : nullptr;
+    Buffers& buffer = buffers[worker];
     for (std::size_t tile = block * kBlockTiles; tile < BlockEnd(block); ++tile) {
       interrupt.Poll();
-      const double* values = Tile(tile, buffer);
-      float* to = filter_.values.data() + tile * kTileRows * dimensions_;
-      double square[kTileRows] = {};
-      for (std::size_t j = 0; j < dimensions_; ++j) {
-        const double center = filter_.center[j];
-        for (std::size_t r = 0; r < kTileRows; ++r) {
-          const double value = (values[j * kTileRows + r] - center) * filter_.scale;
-          to[j * kTileRows + r] = static_cast<float>(value);
-          square[r] += value * value;
-        }
-      }
-      const double largest = *std::max_element(square, square + RowsIn(tile));
-      filter_.radius[tile] = static_cast<float>(std::sqrt(largest) * (1 + 0x1p-20));
+      filter_.Set(tile, Tile(tile, buffer.values.data()), RowsIn(tile), buffer.copy.data());
     }
   });
 }

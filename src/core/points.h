@@ -9,25 +9,13 @@
 #include <vector>
 
 #include "core/exact_sum.h"
+#include "core/filter_tiles.h"
 #include "core/row_kernels.h"
 #include "core/rows.h"
 #include "core/threads.h"
 #include "core/tiles.h"
 
 namespace segmentation {
-
-using AlignedFloats = std::vector<float, CacheLineAllocator<float>>;
-
-// Single-precision copies of the points, about their middle and scaled by a power of two so that no coordinate exceeds 1: what
-// the nearest centroid is looked up in first (filter_tile.h). Coordinate j of row r of a tile is at [j * kTileRows + r].
-struct FilterTiles {
-  std::vector<double> center;  // per column, model space
-  double scale = 1;            // a power of two
-  AlignedFloats values;
-  std::vector<float> radius;   // per tile: the largest length of a row, rounded up
-
-  const float* Tile(std::size_t tile) const { return values.data() + tile * kTileRows * center.size(); }
-};
 
 class Points {
  public:
@@ -68,9 +56,13 @@ class Points {
     if (!scaled_) return;
     for (std::size_t j = 0; j < dimensions_; ++j) to[j] = (to[j] - offset_[j]) / scale_[j];
   }
-  // Says that a row will be read soon.
-  void Prefetch(std::size_t row) const {
-    if (in_place()) __builtin_prefetch(RawRow(row));
+  // Says that a row will be read soon. GCC takes a function that does no more for one without effects, and leaves out calls of it that
+  // are not inlined.
+  __attribute__((always_inline)) void Prefetch(std::size_t row) const {
+    if (!in_place()) return;
+    const char* from = RawRow(row);
+    __builtin_prefetch(from);
+    __builtin_prefetch(from + RowBytes() - 1);  // rows may begin anywhere in a cache line
   }
   double Weight(std::size_t row) const {
     if (!in_place()) return tiles_.Weight(row);
@@ -92,9 +84,9 @@ class Points {
   SumUnit UnitOf(std::size_t column) const;
   SumUnit WeightUnit() const { return SumUnit(largest_weight_); }
 
-  // Makes the single-precision copies.
-  void BuildFilter(ThreadTeam& team);
-  const FilterTiles* filter() const { return filter_.values.empty() ? nullptr : &filter_; }
+  // Makes the single-precision copies; packed, if they took more bytes than that.
+  void BuildFilter(ThreadTeam& team, std::size_t most_plain_bytes = FilterTiles::kMostPlainBytes);
+  const FilterTiles* filter() const { return filter_.empty() ? nullptr : &filter_; }
 
  private:
   std::size_t RowBytes() const { return (dimensions_ + (weighted_ ? 1 : 0)) * sizeof(double); }

@@ -15,9 +15,10 @@ struct Result {
   std::size_t rows = 0;
 };
 
-// Runs a variant over all tiles and checks labels and slack of every row against double precision.
-Result Check(const FilterVariant& variant, const Matrix& rows, const Matrix& start) {
-  const Points points = test::MakePoints(rows);
+// Runs a variant over all tiles, packed or not, and checks labels and slack of every row against double precision.
+Result Check(const FilterVariant& variant, const Matrix& rows, const Matrix& start, bool packed) {
+  Points points = test::MakePoints(rows);
+  if (packed) points.BuildFilter(test::Alone(), 0);
   const FilterTiles& filter = *points.filter();
   const std::size_t d = points.dimensions();
   const auto centroids = test::Flatten(start);
@@ -26,18 +27,19 @@ Result Check(const FilterVariant& variant, const Matrix& rows, const Matrix& sta
   for (std::size_t c = 0; c < centroids.size(); c += d) {
     double square = 0;
     for (std::size_t j = 0; j < d; ++j) {
-      const double value = (centroids[c + j] - filter.center[j]) * filter.scale;
+      const double value = (centroids[c + j] - filter.center()[j]) * filter.scale();
       narrow.push_back(static_cast<float>(value));
       square += value * value;
     }
     radius = std::max(radius, std::sqrt(square));
   }
+  std::vector<float> buffer(d * kTileRows);
   Result result;
   for (std::size_t tile = 0; tile < points.tile_count(); ++tile) {
     Label labels[kTileRows];
     float slack[kTileRows];
-    const std::uint64_t unproven = variant.kernel(filter.Tile(tile), d, narrow.data(), start.size(),
-                                                  BoundsOf(d, filter.radius[tile], static_cast<float>(radius * (1 + 1e-6))), labels, slack);
+    const FilterBounds bounds = BoundsOf(d, filter.radius(tile), static_cast<float>(radius * (1 + 1e-6)), filter.error(tile));
+    const std::uint64_t unproven = variant.kernel(filter.Tile(tile, buffer.data()), d, narrow.data(), start.size(), bounds, labels, slack);
     for (std::size_t r = 0; r < points.RowsIn(tile); ++r) {
       const std::size_t i = tile * kTileRows + r;
       const auto expected = test::NaiveNearest(rows[i], centroids);
@@ -47,7 +49,7 @@ Result Check(const FilterVariant& variant, const Matrix& rows, const Matrix& sta
       if ((unproven >> r & 1) != 0) continue;
       ++result.proven;
       EXPECT_EQ(labels[r], expected.label) << i;
-      EXPECT_LE(slack[r], (std::sqrt(expected.second) - std::sqrt(expected.square)) * filter.scale * (1 + 1e-12)) << i;
+      EXPECT_LE(slack[r], (std::sqrt(expected.second) - std::sqrt(expected.square)) * filter.scale() * (1 + 1e-12)) << i;
     }
   }
   return result;
@@ -56,8 +58,10 @@ Result Check(const FilterVariant& variant, const Matrix& rows, const Matrix& sta
 Result CheckAll(const Matrix& rows, const Matrix& start) {
   Result least{SIZE_MAX, 0};
   for (const FilterVariant& variant : UsableFilters()) {
-    const Result result = Check(variant, rows, start);
-    if (result.proven < least.proven) least = result;
+    for (bool packed : {false, true}) {
+      const Result result = Check(variant, rows, start, packed);
+      if (result.proven < least.proven) least = result;
+    }
   }
   return least;
 }

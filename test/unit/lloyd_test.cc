@@ -187,19 +187,21 @@ TEST(Lloyd, RowsFarFromTheOriginHaveAFiniteInertia) {
   EXPECT_EQ(Labels(state, 3), (std::vector<std::int32_t>{0, 0, 1}));
 }
 
-// Everything that may find the labels, against tiles in double precision alone: filter, bounds, rows in place, threads.
+// Everything that may find the labels, against tiles in double precision alone: filter, packed or not, bounds, rows in place, threads.
 void CompareWays(const Matrix& rows, const Matrix& start, const std::vector<double>& weights = {}) {
   ThreadTeam three(test::kNoInterrupt, 3);
   const test::OwnedRows owned(rows, weights, 1000);
   Points in_place(owned.set());
   in_place.FindBounds(three);
   in_place.BuildFilter(three);
+  Points packed = test::MakePoints(rows, weights, false);
+  packed.BuildFilter(three, 0);
   const Points filtered = test::MakePoints(rows, weights);
   const Points plain = test::MakePoints(rows, weights, false);
   for (int iterations : {1, 2, 3, 4, 5, 8, 13, 30, 100}) {
     const LloydLimits limits{iterations, 0};
     const Clustering expected = Lloyd(plain, test::Flatten(start), limits, Distance::kEuclidean, test::Alone());
-    for (const Points* points : {&filtered, static_cast<const Points*>(&in_place)}) {
+    for (const Points* points : {&filtered, static_cast<const Points*>(&in_place), static_cast<const Points*>(&packed)}) {
       for (ThreadTeam* team : {&test::Alone(), &three}) {
         const Clustering state = Lloyd(*points, test::Flatten(start), limits, Distance::kEuclidean, *team);
         ASSERT_EQ(state.centroids, expected.centroids) << iterations;
