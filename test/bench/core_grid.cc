@@ -6,7 +6,8 @@
 // DATA and the files of centroids are raw little-endian doubles, row by row. A task is a line of standard input,
 //   CENTROIDS K ITERATIONS THREADS
 // and its answer a line of JSON: seconds of the whole call of Lloyd, the iterations it made, the threads it had, the inertia.
-// Reading the rows and laying them out happens once, before the first task: "ready" says the seconds of the laying out.
+// Reading the rows and preparing them (their bounds, single-precision copies) happens once, before the first task: "ready" says the
+// seconds of that.
 #include <algorithm>
 #include <chrono>
 #include <cstdint>
@@ -33,24 +34,15 @@ struct Outcome {
   double inertia;
 };
 
-Tiles LayOut(const std::vector<double>& rows, std::size_t dimensions) {
-  const std::size_t count = rows.size() / dimensions;
-  Tiles tiles(count, dimensions, false);
-  for (std::size_t first = 0; first < count; first += kTileRows) {
-    double* tile = tiles.Tile(first / kTileRows);
-    const std::size_t in_tile = std::min(kTileRows, count - first);
-    const double* from = rows.data() + first * dimensions;
-    for (std::size_t j = 0; j < dimensions; ++j) {
-      for (std::size_t r = 0; r < in_tile; ++r) tile[j * kTileRows + r] = from[r * dimensions + j];
-    }
-  }
-  return tiles;
-}
-
 using Prepared = Points;
 
+// As a training does with so many rows: they stay where they are.
 Prepared Prepare(const std::vector<double>& rows, std::size_t dimensions) {
-  Points points(LayOut(rows, dimensions));
+  RowSet set;
+  set.dimensions = dimensions;
+  set.rows = rows.size() / dimensions;
+  set.blocks.push_back({reinterpret_cast<const char*>(rows.data()), set.rows});
+  Points points(set);
   ThreadTeam team({}, 1);
   points.FindBounds(team);
   points.BuildFilter(team);
@@ -80,12 +72,11 @@ double SecondsSince(std::chrono::steady_clock::time_point start) {
 }
 
 void Serve(const std::string& path, std::size_t rows, std::size_t dimensions) {
-  std::vector<double> values = ReadDoubles(path, rows * dimensions);
+  const std::vector<double> values = ReadDoubles(path, rows * dimensions);
   const auto began = std::chrono::steady_clock::now();
   const Prepared points = Prepare(values, dimensions);
   std::printf("{\"ready\": %.9f}\n", SecondsSince(began));
   std::fflush(stdout);
-  values = {};
   std::string line;
   while (std::getline(std::cin, line)) {
     std::string centroids;

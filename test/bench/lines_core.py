@@ -64,8 +64,8 @@ def write_data(path, data, rows, dimensions):
 
 
 def needed_bytes(rows, dimensions, k, elkan):
-    """Ours twice (as read and laid out), the array of doubles of the peers, that of floats, and Elkan's bounds."""
-    return rows * dimensions * 8 * 3.5 + (rows * k * 8 if elkan else 0) + rows * 40
+    """Ours with its copies in single precision, the array of doubles of the peers, that of floats, and Elkan's bounds."""
+    return rows * dimensions * 8 * 3 + (rows * k * 8 if elkan else 0) + rows * 40
 
 
 def grid(bench):
@@ -199,13 +199,13 @@ def summarize_grid(bench, results):
         if differences:
             bench.at_most(1, "largest difference of inertia between ours and scikit-learn's", data, 100 * max(differences), "%", None,
                           "same data, start and number of iterations: shows that the same work was done")
-        with_layout = [cell["timings"]["scikit-learn Lloyd"].ms / (cell["timings"]["ours"].ms + 1000 * cell["prepare"] / cell["iterations"])
+        with_preparing = [cell["timings"]["scikit-learn Lloyd"].ms / (cell["timings"]["ours"].ms + 1000 * cell["prepare"] / cell["iterations"])
                        for _, cell in lloyd]
-        bench.at_least(1, "geometric mean against scikit-learn Lloyd, if laying out the rows counted too", data,
-                       geometric_mean(with_layout), "×", None, "once for all iterations of a call: 10, or 5 above 2,000,000 rows")
+        bench.at_least(1, "geometric mean against scikit-learn Lloyd, if preparing the rows counted too", data,
+                       geometric_mean(with_preparing), "×", None, "once for all iterations of a call: 10, or 5 above 2,000,000 rows")
         prepared = [(c["prepare"] * 1000, c) for c in cells if c["n"] == bench.rows and c["d"] == 8]
         if prepared:
-            bench.at_most(1, f"laying out {bench.rows:,} rows of 8 once, before the iterations; in no ratio", data, prepared[0][0], "ms")
+            bench.at_most(1, f"preparing {bench.rows:,} rows of 8 once, before the iterations; in no ratio", data, prepared[0][0], "ms")
 
 
 def line_10(bench, tables):

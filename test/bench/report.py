@@ -87,7 +87,7 @@ FAIRNESS = """\
 - All have the same number of threads, and the server as many parallel workers. Peers use OpenBLAS, and
   OMP_WAIT_POLICY=passive: without it FAISS's threads get in one another's way.
 - scikit-learn's iterations (line 1) are timed inside `fit`: the checking, copying and centring of the data are not counted. So
-  is the laying out of rows in tiles not counted for ours; how long it takes is said. All iterations of a call divide its time,
+  is preparing the rows (bounds, single-precision copies) not counted for ours; how long it takes is said. All iterations of a call divide its time,
   and what follows the last one (labels and inertia that belong to the final centroids) is inside it, for ours and scikit-learn.
 - FAISS computes in single precision, the others in double.
 - The Python round trip is psycopg2, numpy and scikit-learn on the same machine, over the loopback. `binary` is the fastest way
