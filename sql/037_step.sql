@@ -68,6 +68,17 @@ SELECT segmentation.refine(:'m', 'points', '{x,y}', NULL);
 SELECT segmentation.refine(NULL, 'points', '{x,y}');
 SELECT segmentation.refine(:'m', NULL, '{x,y}');
 SELECT segmentation.refine(:'m', 'points', '{x}');
+\set VERBOSITY default
+\set SHOW_CONTEXT never
+SELECT segmentation.refine(:'m', 'points', '{X,y}');
+SELECT segmentation.refine(:'m', 'points', '{y,x}');
+SELECT segmentation.refine(:'m', 'points', '{x,note}');
+\set VERBOSITY terse
+-- The names of an unnamed model say nothing. Booleans are 0 and 1, and what has a cast to float8 is a number.
+CREATE TABLE odd_types AS SELECT y AS f1, x AS f2, y > 0 AS flag, to_jsonb(y) AS document FROM points WHERE id < 5;
+SELECT replace(replace(:'m', '"x"', '"f1"'), '"y"', '"f2"') AS unnamed \gset
+SELECT segmentation.refine(:'unnamed', 'odd_types', '{f2,f1}') = kmeans_step(:'unnamed', ARRAY[f2, f1]) AS any_order FROM odd_types;
+SELECT segmentation.refine(:'m', 'odd_types', '{flag,document}') = kmeans_step(:'m', ARRAY[flag::int, document::float8]) AS converted FROM odd_types;
 -- Nobody reads through it what they may not read.
 CREATE ROLE regress_refiner;
 SET ROLE regress_refiner;
@@ -77,4 +88,4 @@ RESET ROLE;
 DROP ROLE regress_refiner;
 DROP SCHEMA "Odd Schema" CASCADE;
 DROP VIEW doubled;
-DROP TABLE points, models, nobody;
+DROP TABLE points, models, nobody, odd_types;

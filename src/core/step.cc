@@ -43,7 +43,7 @@ void DropWarnings(bool converged, Model* model) {
     return static_cast<double>(segment.rows) >= static_cast<double>(model->fit.min_size);
   });
   std::erase_if(model->warnings, [&](const Warning& warning) {
-    return (converged && warning.code == "not_converged") || (large_enough && warning.code == "min_size");
+    return warning.code == "not_exact" || (converged && warning.code == "not_converged") || (large_enough && warning.code == "min_size");
   });
 }
 

@@ -21,7 +21,8 @@ namespace segmentation {
 //   mean_distance, silhouette, Davies-Bouldin  about the centroids before the move; a second pass would be needed. They are
 //                             those of the moved model when it has hardly moved.
 //   fit                       rows, weight and skipped of the pass, nothing left out, one more iteration
-//   warnings                  not_converged goes when the centroids have hardly moved, min_size when the segments are large enough
+//   warnings                  not_converged goes when the centroids have hardly moved, min_size when the segments are large enough;
+//                             not_exact, which bounds the inertia of a training, always
 // Throws kNotFinite where the sums are beyond the range of double precision.
 Model MoveModel(Model model, const std::vector<ClusterSums>& clusters, double skipped, const Interrupt& interrupt);
 

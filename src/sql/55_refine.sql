@@ -6,6 +6,9 @@ CREATE FUNCTION segmentation.refine(model @extschema@.kmeans_model, source regcl
 AS $$
 DECLARE
     feature text;
+    named text[];
+    input record;
+    columns text[];
     step text;
     moved @extschema@.kmeans_model;
     about record;
@@ -24,15 +27,34 @@ BEGIN
     END IF;
     FOREACH feature IN ARRAY features LOOP
         IF feature IS NULL THEN
-            RAISE EXCEPTION USING ERRCODE = '22004', MESSAGE = 'features must not contain null values';
-        ELSIF NOT EXISTS (SELECT FROM pg_catalog.pg_attribute AS a
-                           WHERE a.attrelid = source AND a.attname = feature AND a.attnum > 0 AND NOT a.attisdropped) THEN
-            RAISE EXCEPTION USING ERRCODE = '42703', MESSAGE = pg_catalog.format('column "%s" of relation %s does not exist', feature, source);
+            RAISE EXCEPTION USING ERRCODE = '22004', MESSAGE = 'names in features must not be null';
         END IF;
+        SELECT t.typcategory AS category, pg_catalog.format_type(a.atttypid, a.atttypmod) AS name, EXISTS (
+                   SELECT FROM pg_catalog.pg_cast AS c
+                    WHERE c.castsource IN (t.oid, t.typbasetype) AND c.casttarget = 'pg_catalog.float8'::regtype) AS casts
+          INTO input FROM pg_catalog.pg_attribute AS a JOIN pg_catalog.pg_type AS t ON t.oid = a.atttypid
+         WHERE a.attrelid = source AND a.attname = feature AND a.attnum > 0 AND NOT a.attisdropped;
+        IF NOT FOUND THEN
+            RAISE EXCEPTION USING ERRCODE = '42703',
+                MESSAGE = pg_catalog.format('column "%s" of relation %s does not exist', feature, source),
+                HINT = 'Features are names of columns, in their case, and not expressions; for those, make a view.';
+        ELSIF input.category NOT IN ('N', 'B') AND NOT input.casts THEN
+            RAISE EXCEPTION USING ERRCODE = '42804',
+                MESSAGE = pg_catalog.format('column "%s" is of type %s, and the model needs a number', feature, input.name);
+        END IF;
+        columns := columns || pg_catalog.format(CASE input.category WHEN 'B' THEN 'source.%I::pg_catalog.int4::pg_catalog.float8'
+                                                                   ELSE 'source.%I::pg_catalog.float8' END, feature);
     END LOOP;
+    -- Names that the model knows, in another order, are a mistake; f1, f2, ... say nothing, since a model without names has them.
+    named := ARRAY(SELECT i.value ->> 'name' FROM pg_catalog.jsonb_array_elements(model::pg_catalog.jsonb -> 'inputs')
+                          WITH ORDINALITY AS i(value, line) ORDER BY i.line);
+    IF named <> features AND named @> features AND features @> named AND pg_catalog.cardinality(named) = pg_catalog.cardinality(features)
+            AND named <> ARRAY(SELECT 'f' || i FROM pg_catalog.generate_series(1, pg_catalog.cardinality(named)) AS i) THEN
+        RAISE EXCEPTION USING ERRCODE = '22023', MESSAGE = 'features are not in the order of the model''s inputs',
+            DETAIL = pg_catalog.format('The inputs are %s.', pg_catalog.array_to_string(named, ', '));
+    END IF;
     step := pg_catalog.format('SELECT @extschema@.kmeans_step($1, ARRAY[%s]) FROM %s AS source',
-        (SELECT pg_catalog.string_agg(pg_catalog.format('source.%I::pg_catalog.float8', f), ', ' ORDER BY i)
-           FROM pg_catalog.unnest(features) WITH ORDINALITY AS u(f, i)), source);
+        pg_catalog.array_to_string(columns, ', '), source);
 
     FOR pass IN 1..passes LOOP
         EXECUTE step INTO moved USING model;

@@ -117,7 +117,7 @@ TEST(Step, MetricsAreThoseOfTheModelOnceItIsStill) {
   const Matrix rows = test::Blobs(400, 2, 3, 8);
   Model model = ModelOf({rows[0], rows[1], rows[2]});
   model.fit.min_size = 2;
-  model.warnings = {{"not_converged", "a"}, {"skewed", "b"}, {"min_size", "c"}};
+  model.warnings = {{"not_converged", "a"}, {"skewed", "b"}, {"min_size", "c"}, {"not_exact", "d"}};
   model = Step(model, rows);
   ASSERT_EQ(model.warnings.size(), 2u);  // not converged yet, but large enough
   EXPECT_EQ(model.warnings[0].code, "not_converged");
