@@ -7,6 +7,7 @@
 
 #include "core/cell_points.h"
 #include "core/error.h"
+#include "core/fit_warnings.h"
 #include "core/metrics.h"
 #include "core/preprocess.h"
 #include "core/random.h"
@@ -54,11 +55,11 @@ Clustering FindInSample(const RowSet& rows, const Preprocessed& prepared, const 
   return SearchSample(sample, task, min_size * static_cast<double>(sample.rows()) / static_cast<double>(points.rows()), team);
 }
 
-// Option init = explicit: raw units to model space.
-std::vector<double> InitialCentroids(const Options& options, const Preprocessed& rows) {
+// Options init = explicit and warm_start: raw units to model space.
+std::vector<double> GivenCentroids(const std::vector<std::vector<double>>& given, const Options& options, const Preprocessed& rows) {
   std::vector<double> centroids;
   const std::size_t dimensions = rows.offset.size();
-  for (const std::vector<double>& raw : options.initial_centroids) {
+  for (const std::vector<double>& raw : given) {
     for (std::size_t j = 0; j < dimensions; ++j) centroids.push_back((raw[j] - rows.offset[j]) / rows.scale[j]);
     double* centroid = centroids.data() + centroids.size() - dimensions;
     for (std::size_t j = 0; j < dimensions; ++j) {
@@ -153,11 +154,15 @@ void SearchDrawnRows(const Preprocessed& prepared, const SearchTask& task, Clust
   if (inertia(other) < inertia(*state)) *state = std::move(other);
 }
 
+double InertiaOf(const Clustering& of, const Preprocessed& prepared, ThreadTeam& team) {
+  return Inertia(prepared.points, of.centroids, of.labels, team);
+}
+
 Clustering FindClusters(const RowSet& rows, const Preprocessed& prepared, const SearchTask& task, ThreadTeam& team) {
   const Points& points = prepared.points;
   Clustering state;
   if (task.options.init == Init::kExplicit) {
-    state.centroids = InitialCentroids(task.options, prepared);
+    state.centroids = GivenCentroids(task.options.initial_centroids, task.options, prepared);
     GoOn(points, task, {task.options.max_iter, task.shift, false}, team, &state);
   } else if (!points.in_place() && points.rows() <= std::max(kSearchRows, 200 * task.k)) {
     state = Search(points, task, static_cast<double>(task.options.min_size), team);
@@ -170,14 +175,25 @@ Clustering FindClusters(const RowSet& rows, const Preprocessed& prepared, const 
 }
 
 // What is found; with quality "best" not worse than what the defaults find, whose exchanges start elsewhere.
-Clustering FindBest(const RowSet& rows, const Preprocessed& prepared, const SearchTask& task, ThreadTeam& team) {
+Clustering FindAnew(const RowSet& rows, const Preprocessed& prepared, const SearchTask& task, ThreadTeam& team) {
   Clustering state = FindClusters(rows, prepared, task, team);
   if (task.options.quality != Quality::kBest || task.options.init == Init::kExplicit) return state;
   SearchTask by_default = task;
   by_default.options.quality = Quality::kDefault;
   Clustering other = FindClusters(rows, prepared, by_default, team);
-  const auto inertia = [&](const Clustering& of) { return Inertia(prepared.points, of.centroids, of.labels, team); };
-  return inertia(other) < inertia(state) ? other : state;
+  return InertiaOf(other, prepared, team) < InertiaOf(state, prepared, team) ? other : state;
+}
+
+// What is found anew, or what the centroids of an earlier model lead to where that is as good.
+Clustering FindBest(const RowSet& rows, const Preprocessed& prepared, const SearchTask& task, ThreadTeam& team) {
+  Clustering state = FindAnew(rows, prepared, task, team);
+  if (task.options.warm_start.empty()) return state;
+  Clustering earlier;
+  earlier.centroids = GivenCentroids(task.options.warm_start, task.options, prepared);
+  earlier = GoOnFrom(earlier, prepared.points, task, team);
+  Dissolve(prepared.points, task, &earlier, team);
+  const double limit = (1 + kWarmStartTie) * InertiaOf(state, prepared, team);
+  return earlier.k() >= state.k() && InertiaOf(earlier, prepared, team) <= limit ? earlier : state;
 }
 
 // Centroids in the order of the segment ids, and what their segments hold.
@@ -218,63 +234,6 @@ Settled Settle(const Preprocessed& prepared, const SearchTask& task, Clustering*
     state->centroids = settled.centroids;
     GoOn(points, task, {task.options.max_iter, 0, false}, team, state);
     Dissolve(points, task, state, team);
-  }
-}
-
-std::string FeatureName(const Options& options, std::size_t column) {
-  return options.features.empty() ? "f" + std::to_string(column + 1) : options.features[column];
-}
-
-std::string Rounded(double value, double unit) {
-  std::string text;
-  if (!(std::abs(value / unit) < 1e15)) return "very large";
-  const auto tenths = static_cast<std::int64_t>(std::floor(value / unit * 10 + 0.5));
-  text = std::to_string(tenths / 10);
-  return tenths % 10 == 0 ? text : text + "." + std::to_string(tenths % 10);
-}
-
-// One column that outweighs all others: the distance is then made of it alone.
-void WarnOfUnscaled(const Options& options, const Preprocessed& rows, std::vector<Warning>* warnings) {
-  if (options.scale != Scale::kNone || rows.columns.size() < 2) return;
-  double total = 0;
-  std::size_t largest = 0;
-  for (std::size_t j = 0; j < rows.columns.size(); ++j) {
-    total += rows.columns[j].variance;
-    if (rows.columns[j].variance > rows.columns[largest].variance) largest = j;
-  }
-  if (!(total > 0) || rows.columns[largest].variance < 0.9 * total) return;
-  warnings->push_back({"unscaled", "feature \"" + FeatureName(options, largest) + "\" holds " +
-                                       Rounded(rows.columns[largest].variance / total, 0.01) +
-                                       " % of the variance and decides the segments almost alone; consider option \"scale\""});
-}
-
-void WarnOfSkewed(const Options& options, const Preprocessed& rows, std::vector<Warning>* warnings) {
-  std::string names;
-  for (std::size_t j = 0; j < rows.columns.size(); ++j) {
-    if (rows.columns[j].skewness <= 2) continue;
-    names += (names.empty() ? "\"" : ", \"") + FeatureName(options, j) + "\" (" + Rounded(rows.columns[j].skewness, 1) + ")";
-  }
-  if (names.empty()) return;
-  warnings->push_back({"skewed", "skewness above 2: " + names + "; a few large values pull the centroids; consider a logarithm"});
-}
-
-void WarnOfClusters(const Options& options, std::int64_t k, bool converged, Model* model) {
-  const auto found = static_cast<std::int64_t>(model->segments.size());
-  std::vector<Warning>* warnings = &model->warnings;
-  if (found < k) {
-    warnings->push_back({"fewer_clusters", std::to_string(k) + " clusters were asked for and " + std::to_string(found) +
-                                               (options.min_size > 0 ? " found that hold option \"min_size\""
-                                                                     : model->metrics.inertia == 0 ? " found: there are not more different rows"
-                                                                     : " found: the others were left without rows")});
-  }
-  if (!converged) {
-    warnings->push_back({"not_converged", "the fit was stopped by option \"max_iter\" (" + std::to_string(options.max_iter) +
-                                              ") before it converged"});
-  }
-  const auto smallest = std::min_element(model->segments.begin(), model->segments.end(),
-                                         [](const Segment& a, const Segment& b) { return a.rows < b.rows; });
-  if (static_cast<std::int64_t>(smallest->rows) < options.min_size) {
-    warnings->push_back({"min_size", "there are fewer rows than option \"min_size\" asks for in one segment"});
   }
 }
 
@@ -325,21 +284,6 @@ void DescribeSegments(const std::vector<ClusterSums>& clusters, const std::vecto
   }
 }
 
-// What the inertia can be at least. With A the inertia of the cells' means and D that within the cells, the distances of all
-// rows, as one vector, differ by at most sqrt(D) from those of their means (triangle inequality): the root of the true inertia
-// is at least sqrt(A) - sqrt(D).
-void WarnOfCells(const RowSet& rows, const Preprocessed& prepared, double inertia, std::vector<Warning>* warnings) {
-  if (rows.cell_count == 0) return;
-  const double inner = std::accumulate(prepared.inner.begin(), prepared.inner.end(), 0.0);
-  const double root = std::max(0.0, std::sqrt(std::max(0.0, inertia - inner)) - std::sqrt(inner));
-  const double share = inertia > 0 ? inner / inertia : 0;
-  warnings->push_back({"not_exact", "the fit was not exact: " + std::to_string(rows.cell_rows) + " rows were summarized in " +
-                                        std::to_string(rows.cell_count) + " cells, which hold " + Rounded(share, 0.01) +
-                                        " % of the inertia; the inertia of all rows is between " +
-                                        Rounded(inertia > 0 ? root * root / inertia : 1, 0.01) +
-                                        " % of what is reported and all of it"});
-}
-
 // Fewer rows are not worth single-precision copies, nor another thread.
 constexpr std::size_t kFilterRows = 1024;
 constexpr std::uint64_t kRowsPerThread = 10000;
@@ -382,10 +326,7 @@ std::optional<Model> Fit(const RowSet& rows, std::int64_t k, const Options& opti
   DescribeSegments(clusters, RowsOfClusters(clusters, rows, model.fit.rows), &model);
   model.metrics = Evaluate(clusters, model.centroids, dimensions, interrupt).metrics;
   model.metrics.total_inertia = whole;
-  WarnOfUnscaled(options, prepared, &model.warnings);
-  WarnOfSkewed(options, prepared, &model.warnings);
-  WarnOfClusters(options, k, state.converged, &model);
-  WarnOfCells(rows, prepared, model.metrics.inertia, &model.warnings);
+  model.warnings = WarningsOf(model, options, prepared, rows, state.converged);
   ValidateModel(model, ErrorCode::kInternal);
   return model;
 }

@@ -69,6 +69,15 @@ void ValidateSegments(const Model& model, ErrorCode code) {
 
 }  // namespace
 
+double ApplyTransform(Transform transform, double value) {
+  switch (transform) {
+    case Transform::kNone: return value;
+    case Transform::kLog1p: return Log1p(value);
+    case Transform::kAsinh: return Asinh(value);
+  }
+  return value;
+}
+
 double Untransform(Transform transform, double value) {
   switch (transform) {
     case Transform::kNone: return value;

@@ -30,7 +30,8 @@ enum class Transform { kNone, kLog1p, kAsinh };
 enum class Unseen { kOther, kZero, kNull };  // an unseen level: column "other", all columns 0, no score
 
 const char* Name(Transform value);
-// The value before the transform.
+// The value after the transform, NaN or infinite where it has none; and the value before it.
+double ApplyTransform(Transform transform, double value);
 double Untransform(Transform transform, double value);
 const char* Name(Unseen value);
 

@@ -10,7 +10,7 @@ namespace segmentation {
 namespace {
 
 constexpr const char* kKeys =
-    "distance, features, init, max_iter, min_size, n_init, on_null, quality, scale, seed, tol";
+    "blocks, distance, features, init, max_iter, min_size, n_init, on_null, quality, scale, seed, tol, warm_start";
 
 template <typename Enum>
 struct Word {
@@ -80,25 +80,44 @@ std::vector<std::string> ReadNames(const std::string& key, const JsonValue& valu
   return names;
 }
 
-std::vector<std::vector<double>> ReadCentroids(const JsonArray& rows) {
+std::vector<std::vector<double>> ReadCentroids(const std::string& key, const JsonArray& rows) {
   std::vector<std::vector<double>> centroids;
-  constexpr const char* kHint = "Give an array of k centroids, each an array of numbers in the units of the features.";
+  constexpr const char* kHint = "Give an array of centroids, each an array of numbers in the units of the features.";
   for (const JsonValue& row : rows) {
-    if (row.Array() == nullptr || row.Array()->empty()) BadValue("init", "an array that holds " + Shown(row), kHint);
+    if (row.Array() == nullptr || row.Array()->empty()) BadValue(key, "an array that holds " + Shown(row), kHint);
     std::vector<double>& centroid = centroids.emplace_back();
     for (const JsonValue& item : *row.Array()) {
-      if (!item.IsNumber()) BadValue("init", "an array that holds " + Shown(item), kHint);
+      if (!item.IsNumber()) BadValue(key, "an array that holds " + Shown(item), kHint);
       centroid.push_back(item.Number());
     }
-    if (centroid.size() != centroids.front().size()) BadValue("init", "an array of centroids of different lengths", kHint);
+    if (centroid.size() != centroids.front().size()) BadValue(key, "an array of centroids of different lengths", kHint);
   }
-  if (centroids.empty()) BadValue("init", "an empty array", kHint);
+  if (centroids.empty()) BadValue(key, "an empty array", kHint);
   return centroids;
+}
+
+std::vector<ColumnBlock> ReadBlocks(const std::string& key, const JsonValue& value) {
+  std::vector<ColumnBlock> blocks;
+  constexpr const char* kHint = "Give an array of [first, last] columns, counted from 1, in ascending order and apart from each other.";
+  if (value.Array() == nullptr) BadValue(key, Shown(value), kHint);
+  std::int64_t before = 0;
+  for (const JsonValue& item : *value.Array()) {
+    const JsonArray* pair = item.Array();
+    std::int64_t first = 0;
+    std::int64_t last = 0;
+    if (pair == nullptr || pair->size() != 2 || !(*pair)[0].IsNumber() || !(*pair)[0].Integer(&first) || !(*pair)[1].IsNumber() ||
+        !(*pair)[1].Integer(&last) || first <= before || last < first || last > static_cast<std::int64_t>(kMaxDimensions)) {
+      BadValue(key, "an array that holds " + Shown(item), kHint);
+    }
+    blocks.push_back({static_cast<std::size_t>(first - 1), static_cast<std::size_t>(last - 1)});
+    before = last;
+  }
+  return blocks;
 }
 
 void ReadInit(const JsonValue& value, Options* options) {
   if (value.Array() != nullptr) {
-    options->initial_centroids = ReadCentroids(*value.Array());
+    options->initial_centroids = ReadCentroids("init", *value.Array());
     options->init = Init::kExplicit;
     return;
   }
@@ -132,6 +151,11 @@ void ReadOption(const std::string& key, const JsonValue& value, Options* options
     options->min_size = ReadInteger(key, value, 0, INT64_MAX);
   } else if (key == "features") {
     options->features = ReadNames(key, value);
+  } else if (key == "blocks") {
+    options->blocks = ReadBlocks(key, value);
+  } else if (key == "warm_start") {
+    if (value.Array() == nullptr) BadValue(key, Shown(value), "Give an array of centroids, each an array of numbers in the units of the features.");
+    options->warm_start = ReadCentroids(key, *value.Array());
   } else if (key == "components" || key == "trim") {
     throw Error(ErrorCode::kNotSupported, "option \"" + key + "\" is not supported by this version", {},
                 std::string("Valid options are ") + kKeys + ".");
@@ -164,6 +188,10 @@ Options ParseOptions(std::string_view json) {
     BadValue("features", "an array that holds \"" + Excerpt(*twice) + "\" twice",
              "Give an array of different, non-empty names, one for each feature.");
   }
+  if (options.init == Init::kExplicit && !options.warm_start.empty()) {
+    throw Error(ErrorCode::kInvalidParameter, "options \"init\" and \"warm_start\" exclude each other", {},
+                "With \"init\" the centroids given are the only start; with \"warm_start\" they are one beside the others.");
+  }
   return options;
 }
 
@@ -177,6 +205,10 @@ void CheckOptions(const Options& options, std::int64_t k, std::size_t dimensions
                 "k is " + std::to_string(k) + ", and option \"init\" gives " +
                     std::to_string(options.initial_centroids.size()) + " centroids.");
   }
+  if (options.warm_start.size() > static_cast<std::size_t>(k)) {
+    throw Error(ErrorCode::kInvalidParameter, "option \"warm_start\" gives more centroids than k",
+                "k is " + std::to_string(k) + ", and there are " + std::to_string(options.warm_start.size()) + " centroids.");
+  }
   if (dimensions == 0) return;
   if (static_cast<std::size_t>(k) * dimensions > kMaxCentroidValues) {
     throw Error(ErrorCode::kLimit, "too many centroid values",
@@ -188,10 +220,18 @@ void CheckOptions(const Options& options, std::int64_t k, std::size_t dimensions
                 "The number of names in option \"features\" is " + std::to_string(options.features.size()) +
                     ", and that of the features in a row " + std::to_string(dimensions) + ".");
   }
-  if (options.init == Init::kExplicit && options.initial_centroids.front().size() != dimensions) {
+  const auto check_centroids = [&](const char* key, const std::vector<std::vector<double>>& centroids) {
+    if (centroids.empty() || centroids.front().size() == dimensions) return;
     throw Error(ErrorCode::kDimensionMismatch, "dimension of the initial centroids does not match the features",
-                "A centroid in option \"init\" has " + std::to_string(options.initial_centroids.front().size()) +
+                std::string("A centroid in option \"") + key + "\" has " + std::to_string(centroids.front().size()) +
                     " values, and a row has " + std::to_string(dimensions) + " features.");
+  };
+  check_centroids("init", options.initial_centroids);
+  check_centroids("warm_start", options.warm_start);
+  if (!options.blocks.empty() && options.blocks.back().last >= dimensions) {
+    throw Error(ErrorCode::kDimensionMismatch, "option \"blocks\" does not match the features",
+                "It ends with column " + std::to_string(options.blocks.back().last + 1) + ", and a row has " + std::to_string(dimensions) +
+                    " features.");
   }
 }
 

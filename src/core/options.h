@@ -26,6 +26,12 @@ constexpr std::size_t kMaxDimensions = 16384;
 // The largest k * dimensions: 16 MiB of centroids, about 40 MB as text.
 constexpr std::size_t kMaxCentroidValues = std::size_t{1} << 21;
 
+// Columns that are scaled as one, from first to last (counted from 0).
+struct ColumnBlock {
+  std::size_t first = 0;
+  std::size_t last = 0;
+};
+
 struct Options {
   Init init = Init::kPlusPlus;
   std::vector<std::vector<double>> initial_centroids;  // init = explicit: one per cluster, raw units
@@ -39,6 +45,10 @@ struct Options {
   OnNull on_null = OnNull::kError;
   std::int64_t min_size = 0;  // rows
   std::vector<std::string> features;  // UTF-8; empty: none given
+  // Each gets one scale, so that its variances add up to the mean variance of the other columns after scaling (1 where there are
+  // none): the columns of a category count as much as one number. In ascending order, apart from each other.
+  std::vector<ColumnBlock> blocks;
+  std::vector<std::vector<double>> warm_start;  // centroids of an earlier model, raw units, at most k: a start beside the others
 };
 
 // Reads options from JSON text (UTF-8). Throws kInvalidParameter for an unknown key or a bad value, with the valid ones in

@@ -98,6 +98,30 @@ void FindScale(const Options& options, const Interrupt& interrupt, Preprocessed*
   }
 }
 
+// One scale for the columns of a block (Options::blocks).
+void ScaleBlocks(const Options& options, Preprocessed* out) {
+  const auto scaled_variance = [&](std::size_t j) { return out->columns[j].variance / out->scale[j] / out->scale[j]; };
+  double sum = 0;
+  std::size_t count = 0;
+  auto block = options.blocks.begin();
+  for (std::size_t j = 0; j < out->columns.size(); ++j) {
+    while (block != options.blocks.end() && block->last < j) ++block;
+    if ((block != options.blocks.end() && j >= block->first) || !(out->columns[j].variance > 0)) continue;
+    sum += scaled_variance(j);
+    ++count;
+  }
+  const double wanted = count > 0 ? sum / static_cast<double>(count) : 1;
+  for (const ColumnBlock& columns : options.blocks) {
+    double variance = 0;
+    for (std::size_t j = columns.first; j <= columns.last; ++j) variance += out->columns[j].variance;
+    const double scale = std::sqrt(variance / wanted);
+    for (std::size_t j = columns.first; j <= columns.last; ++j) {
+      out->offset[j] = options.scale == Scale::kZscore ? out->columns[j].mean : 0.0;
+      out->scale[j] = scale > 0 && std::isfinite(scale) ? scale : 1;
+    }
+  }
+}
+
 // Takes every row to length 1; those that have none are dropped.
 void ApplyDirections(const Options& options, const Interrupt& interrupt, Preprocessed* out) {
   Tiles& points = out->points.tiles();
@@ -181,7 +205,8 @@ Preprocessed Preprocess(const RowSet& rows, const Options& options, ThreadTeam& 
     }
   }
   FindScale(options, team.interrupt(), &out);
-  if (options.scale != Scale::kNone) out.points.Scale(out.offset, out.scale, team);
+  ScaleBlocks(options, &out);
+  if (options.scale != Scale::kNone || !options.blocks.empty()) out.points.Scale(out.offset, out.scale, team);
   if (with_cells) {
     out.deviations = DeviationsInOrder(cells, order, out.scale);
     out.inner.assign(order.size(), 0.0);

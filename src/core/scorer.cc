@@ -5,7 +5,6 @@
 #include <cstring>
 #include <limits>
 
-#include "core/elementary.h"
 #include "core/preprocess.h"
 #include "core/scoring_kernels.h"
 
@@ -36,15 +35,6 @@ bool AllFinite(const double* values, std::size_t count) {
   bool bad = false;  // no way out of the loop: rows without a score are few
   for (std::size_t i = 0; i < count; ++i) bad |= (std::bit_cast<std::uint64_t>(values[i]) & kExponent) == kExponent;
   return !bad;
-}
-
-double ApplyTransform(Transform transform, double value) {
-  switch (transform) {
-    case Transform::kNone: return value;
-    case Transform::kLog1p: return Log1p(value);
-    case Transform::kAsinh: return Asinh(value);
-  }
-  return value;
 }
 
 // Grows the block part by part; a part is whole doubles.

@@ -1,0 +1,362 @@
+-- Training by name: what is read, how it is prepared, and the one query that trains. All of this runs as the caller, with the caller's
+-- rights on the source. Code has a pinned search_path; queries over the source run under the caller's own, because functions of a source
+-- view may need it, and are written so that it has no say in what they mean.
+
+-- What the core has to say (src/pg/lifecycle_fn.cc).
+
+CREATE FUNCTION segmentation.plan_training(plan jsonb) RETURNS jsonb
+    AS 'MODULE_PATHNAME', 'segmentation_plan_training' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION segmentation.plan_training(jsonb) IS 'Internal: checks what a training is asked for, and says what must be known of the data first.';
+CREATE FUNCTION segmentation.check_options(options jsonb, k integer) RETURNS void
+    AS 'MODULE_PATHNAME', 'segmentation_check_options' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION segmentation.check_options(jsonb, integer) IS 'Internal: raises an error where options or k of a training are not valid.';
+CREATE FUNCTION segmentation.prepare_training(plan jsonb, survey jsonb) RETURNS jsonb
+    AS 'MODULE_PATHNAME', 'segmentation_prepare_training' LANGUAGE C IMMUTABLE PARALLEL SAFE;
+COMMENT ON FUNCTION segmentation.prepare_training(jsonb, jsonb) IS 'Internal: how rows become the columns that are clustered.';
+CREATE FUNCTION segmentation.assemble_model(preparation @extschema@.kmeans_model, trained @extschema@.kmeans_model, left_out bigint, skipped bigint)
+    RETURNS @extschema@.kmeans_model
+    AS 'MODULE_PATHNAME', 'segmentation_assemble_model' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION segmentation.assemble_model(@extschema@.kmeans_model, @extschema@.kmeans_model, bigint, bigint) IS 'Internal: a preparation and a training on its columns make a model.';
+CREATE FUNCTION segmentation.renumber_model(model @extschema@.kmeans_model, ids integer[]) RETURNS @extschema@.kmeans_model
+    AS 'MODULE_PATHNAME', 'segmentation_renumber_model' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION segmentation.renumber_model(@extschema@.kmeans_model, integer[]) IS 'The model with other segment ids, in the order of its segments.';
+CREATE FUNCTION segmentation.model_seen_by(model @extschema@.kmeans_model, onto @extschema@.kmeans_model) RETURNS @extschema@.kmeans_model
+    AS 'MODULE_PATHNAME', 'segmentation_model_seen_by' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION segmentation.model_seen_by(@extschema@.kmeans_model, @extschema@.kmeans_model) IS 'The centroids of one model in the space of another, so that both can be judged on the same rows in the same units.';
+CREATE FUNCTION segmentation.centroids_onto(model @extschema@.kmeans_model, onto @extschema@.kmeans_model) RETURNS jsonb
+    AS 'MODULE_PATHNAME', 'segmentation_centroids_onto' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION segmentation.centroids_onto(@extschema@.kmeans_model, @extschema@.kmeans_model) IS 'Internal: the centroids of one model in the columns of another, for option warm_start.';
+CREATE FUNCTION segmentation.match_segments(old integer[], new integer[], rows double precision[]) RETURNS jsonb
+    AS 'MODULE_PATHNAME', 'segmentation_match_segments' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION segmentation.match_segments(integer[], integer[], double precision[]) IS 'Which new segment continues which old one, from the rows that they have in common (old x new), and the adjusted Rand index.';
+CREATE FUNCTION segmentation.encode(preparation @extschema@.kmeans_model, features double precision[]) RETURNS double precision[]
+    AS 'MODULE_PATHNAME', 'segmentation_encode_array' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 100;
+COMMENT ON FUNCTION segmentation.encode(@extschema@.kmeans_model, double precision[]) IS 'A row in the space of a model; NULL where kmeans_assign is.';
+CREATE FUNCTION segmentation.encode(preparation @extschema@.kmeans_model, features record) RETURNS double precision[]
+    AS 'MODULE_PATHNAME', 'segmentation_encode_row' LANGUAGE C STABLE STRICT PARALLEL SAFE COST 100;
+COMMENT ON FUNCTION segmentation.encode(@extschema@.kmeans_model, record) IS 'A row in the space of a model; NULL where kmeans_assign is.';
+
+CREATE FUNCTION segmentation.survey_accum(internal, bigint, double precision, double precision[], text[], jsonb) RETURNS internal
+    AS 'MODULE_PATHNAME', 'segmentation_survey_accum' LANGUAGE C IMMUTABLE PARALLEL SAFE;
+CREATE FUNCTION segmentation.survey_combine(internal, internal) RETURNS internal
+    AS 'MODULE_PATHNAME', 'segmentation_survey_combine' LANGUAGE C IMMUTABLE PARALLEL SAFE;
+CREATE FUNCTION segmentation.survey_serialize(internal) RETURNS bytea
+    AS 'MODULE_PATHNAME', 'segmentation_survey_serialize' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+CREATE FUNCTION segmentation.survey_deserialize(bytea, internal) RETURNS internal
+    AS 'MODULE_PATHNAME', 'segmentation_survey_deserialize' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+CREATE FUNCTION segmentation.survey_final(internal) RETURNS jsonb
+    AS 'MODULE_PATHNAME', 'segmentation_survey_final' LANGUAGE C IMMUTABLE PARALLEL SAFE;
+CREATE AGGREGATE segmentation.survey(key bigint, weight double precision, numbers double precision[], categories text[], request jsonb) (
+    SFUNC = segmentation.survey_accum, STYPE = internal, SSPACE = 8000000, FINALFUNC = segmentation.survey_final,
+    COMBINEFUNC = segmentation.survey_combine, SERIALFUNC = segmentation.survey_serialize, DESERIALFUNC = segmentation.survey_deserialize,
+    PARALLEL = SAFE
+);
+COMMENT ON AGGREGATE segmentation.survey(bigint, double precision, double precision[], text[], jsonb) IS 'Internal: what is in a table, from one pass; the rest of it from a sample of 100,000 rows, chosen by the hash in key.';
+
+-- The columns of a source by name, each with the expression that reads it: [{"name", "categorical", "number", "text"}].
+CREATE FUNCTION segmentation.source_columns(source regclass, names text[], what text) RETURNS jsonb LANGUAGE plpgsql STABLE
+    SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    wanted text;
+    col record;
+    columns jsonb := '[]';
+BEGIN
+    FOREACH wanted IN ARRAY names LOOP
+        IF wanted IS NULL THEN
+            RAISE EXCEPTION USING ERRCODE = '22004', MESSAGE = format('names in %s must not be null', what);
+        END IF;
+        SELECT b.oid AS base, b.typcategory AS category, format_type(a.atttypid, a.atttypmod) AS type, format('s.%I', a.attname) AS value,
+               EXISTS (SELECT FROM pg_cast AS c WHERE c.castsource = b.oid AND c.casttarget = 'float8'::regtype) AS casts
+          INTO col
+          FROM pg_attribute AS a JOIN pg_type AS t ON t.oid = a.atttypid
+          JOIN pg_type AS b ON b.oid = CASE t.typtype WHEN 'd' THEN t.typbasetype ELSE t.oid END
+         WHERE a.attrelid = source AND a.attname = wanted AND a.attnum > 0 AND NOT a.attisdropped;
+        IF NOT FOUND THEN
+            RAISE EXCEPTION USING ERRCODE = '42703', MESSAGE = format('column "%s" of relation %s does not exist', wanted, source),
+                HINT = 'Give names of columns, in their case, and not expressions; for those, make a view.';
+        END IF;
+        columns := columns || jsonb_build_object('name', wanted, 'type', col.type, 'categorical', col.category IN ('S', 'E', 'U') AND NOT col.casts,
+            'number', CASE WHEN col.category = 'B' THEN col.value || '::pg_catalog.int4::pg_catalog.float8'
+                           WHEN col.base = 'numeric'::regtype THEN format('@extschema@.kmeans_number(%s)', col.value)
+                           WHEN col.category = 'N' OR col.casts THEN col.value || '::pg_catalog.float8' END,
+            -- As the type writes it, which is how a row is read when it is scored; a cast of a boolean to text is not.
+            'text', format('CASE WHEN %s IS NOT NULL THEN pg_catalog.format(''%%s'', %s) END', col.value, col.value));
+    END LOOP;
+    RETURN columns;
+END $$;
+COMMENT ON FUNCTION segmentation.source_columns(regclass, text[], text) IS 'Internal: the columns of a table or view, and how they are read.';
+
+-- What tells a row of the source from others, as an expression: its key, or where it lies, or NULL.
+CREATE FUNCTION segmentation.source_key(source regclass, key text[]) RETURNS text LANGUAGE plpgsql STABLE
+    SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    IF cardinality(key) > 0 THEN
+        RETURN format('pg_catalog.hash_record_extended(ROW(%s), 0)', (SELECT string_agg(format('s.%I', k), ', ') FROM unnest(key) AS k));
+    ELSIF (SELECT relkind FROM pg_class WHERE oid = source) IN ('r', 'p', 'm') THEN
+        RETURN 'pg_catalog.hash_record_extended(ROW(s.tableoid, s.ctid), 0)';
+    END IF;
+    RETURN 'NULL::pg_catalog.int8';
+END $$;
+COMMENT ON FUNCTION segmentation.source_key(regclass, text[]) IS 'Internal: an expression that tells the rows of a source apart.';
+
+-- Where a definition's source is now.
+CREATE FUNCTION segmentation.source_of(definition jsonb) RETURNS regclass LANGUAGE plpgsql STABLE
+    SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    source regclass := to_regclass(format('%I.%I', definition ->> 'schema', definition ->> 'source'));
+BEGIN
+    IF source IS NULL THEN
+        RAISE EXCEPTION USING ERRCODE = '42P01',
+            MESSAGE = format('source %I.%I of the model does not exist', definition ->> 'schema', definition ->> 'source'),
+            HINT = 'Train the model from another source with segmentation.train.';
+    END IF;
+    RETURN source;
+END $$;
+COMMENT ON FUNCTION segmentation.source_of(jsonb) IS 'Internal: the table or view that a definition names.';
+
+-- A definition from what the user gave, resolved and checked as far as that goes without reading the source.
+CREATE FUNCTION segmentation.define_training(source regclass, features text[], k integer, prepare jsonb, profile text[], outcome text, weight text,
+    key text[], options jsonb, gate jsonb) RETURNS jsonb LANGUAGE plpgsql STABLE
+    SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    about record;
+    columns jsonb;
+    twice text;
+    settings jsonb := coalesce(options, '{}');
+    definition jsonb;
+BEGIN
+    IF source IS NULL THEN
+        RAISE EXCEPTION USING ERRCODE = '22004', MESSAGE = 'source must not be null';
+    END IF;
+    SELECT n.nspname, c.relname, c.relkind, c.relpersistence INTO about FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace WHERE c.oid = source;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION USING ERRCODE = '42P01', MESSAGE = format('relation with OID %s does not exist', source::oid);
+    ELSIF about.relkind NOT IN ('r', 'v', 'm', 'f', 'p') THEN
+        RAISE EXCEPTION USING ERRCODE = '42809', MESSAGE = format('"%s" is not a table or view', source);
+    ELSIF coalesce(cardinality(features), 0) = 0 THEN
+        RAISE EXCEPTION USING ERRCODE = '22023', MESSAGE = 'features must not be empty',
+            HINT = 'Name the columns to cluster by, for example ARRAY[''age'', ''income''].';
+    END IF;
+    columns := segmentation.source_columns(source, features, 'features');
+    SELECT f INTO twice FROM unnest(features) AS f GROUP BY f HAVING count(*) > 1 LIMIT 1;
+    IF FOUND THEN
+        RAISE EXCEPTION USING ERRCODE = '22023', MESSAGE = format('feature "%s" is given twice', twice);
+    ELSIF k IS NULL THEN
+        RAISE EXCEPTION USING ERRCODE = '0A000', MESSAGE = 'choosing the number of segments is not supported by this version',
+            HINT = 'Give k, the number of segments.';
+    ELSIF jsonb_typeof(settings) <> 'object' THEN
+        RAISE EXCEPTION USING ERRCODE = '22023', MESSAGE = 'options must be a JSON object';
+    ELSIF settings ?| ARRAY['features', 'blocks', 'warm_start'] THEN
+        RAISE EXCEPTION USING ERRCODE = '22023', MESSAGE = 'options "features", "blocks" and "warm_start" are set by segmentation.train itself';
+    END IF;
+    PERFORM segmentation.source_columns(source, coalesce(profile, '{}') || array_remove(ARRAY[outcome, weight], NULL) || coalesce(key, '{}'), 'profile and key');
+    IF weight IS NOT NULL AND segmentation.source_columns(source, ARRAY[weight], 'weight') -> 0 ->> 'number' IS NULL THEN
+        RAISE EXCEPTION USING ERRCODE = '42804', MESSAGE = format('weight "%s" is not a number', weight);
+    END IF;
+    IF outcome IS NOT NULL AND segmentation.source_columns(source, ARRAY[outcome], 'outcome') -> 0 ->> 'number' IS NULL THEN
+        RAISE EXCEPTION USING ERRCODE = '42804', MESSAGE = format('outcome "%s" is neither a boolean nor a number', outcome);
+    END IF;
+    definition := jsonb_build_object('schema', about.nspname, 'source', about.relname, 'features', features, 'k', k, 'prepare', coalesce(prepare, '{}'),
+        'profile', coalesce(profile, '{}'), 'outcome', outcome, 'weight', weight, 'gate', segmentation.gate_settings(gate),
+        'options', '{"scale": "zscore", "seed": 0}' || settings,
+        'key', coalesce(key, (SELECT array_agg(a.attname::text ORDER BY i.line)
+                                FROM pg_index AS x, unnest(x.indkey::int2[]) WITH ORDINALITY AS i(number, line), pg_attribute AS a
+                               WHERE x.indrelid = source AND x.indisprimary AND a.attrelid = source AND a.attnum = i.number), '{}'));
+    -- Raises where "prepare" or the options are not what they should be.
+    PERFORM segmentation.plan_training(segmentation.plan_of(definition, columns));
+    PERFORM segmentation.check_options((definition -> 'options') - 'outliers', k);
+    RETURN definition;
+END $$;
+COMMENT ON FUNCTION segmentation.define_training(regclass, text[], integer, jsonb, text[], text, text, text[], jsonb, jsonb) IS 'Internal: the definition of a training, resolved and checked.';
+
+-- The plan of the core for a definition.
+CREATE FUNCTION segmentation.plan_of(definition jsonb, columns jsonb) RETURNS jsonb LANGUAGE sql STABLE
+    SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT jsonb_build_object('features', (SELECT jsonb_agg(jsonb_build_object('name', c -> 'name', 'categorical', c -> 'categorical')) FROM jsonb_array_elements(columns) AS c),
+                              'prepare', definition -> 'prepare', 'outliers', definition -> 'options' -> 'outliers',
+                              'skips', definition -> 'options' ->> 'on_null' IS NOT DISTINCT FROM 'skip')
+$$;
+COMMENT ON FUNCTION segmentation.plan_of(jsonb, jsonb) IS 'Internal: what the core is asked for.';
+
+-- Everything that reading a source needs, from its definition.
+CREATE TYPE segmentation.reading AS (
+    source regclass,      -- and its name, qualified and quoted
+    source_name text,
+    columns jsonb,        -- source_columns
+    plan jsonb,           -- for the core
+    asked jsonb,          -- plan_training
+    survey text,          -- the call of survey as SQL, without its request
+    weight text,          -- expressions
+    numbers text[]        -- of the features, where all are numbers
+);
+COMMENT ON TYPE segmentation.reading IS 'Internal: how a source is read.';
+
+CREATE FUNCTION segmentation.read_source(definition jsonb) RETURNS segmentation.reading LANGUAGE plpgsql STABLE
+    SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    reading segmentation.reading;
+    numbers text;
+    categories text;
+    features text[] := ARRAY(SELECT jsonb_array_elements_text(definition -> 'features'));
+    unusable text;
+BEGIN
+    reading.source := segmentation.source_of(definition);
+    reading.source_name := format('%I.%I', definition ->> 'schema', definition ->> 'source');
+    reading.columns := segmentation.source_columns(reading.source, features, 'features');
+    reading.plan := segmentation.plan_of(definition, reading.columns);
+    reading.asked := segmentation.plan_training(reading.plan);
+    reading.weight := CASE WHEN definition ->> 'weight' IS NULL THEN '1::pg_catalog.float8'
+                      ELSE segmentation.source_columns(reading.source, ARRAY[definition ->> 'weight'], 'weight') -> 0 ->> 'number' END;
+    SELECT string_agg(c ->> 'number', ', ' ORDER BY n.line), min(c ->> 'name') FILTER (WHERE c ->> 'number' IS NULL) INTO numbers, unusable
+      FROM jsonb_array_elements(reading.asked -> 'request' -> 'numbers') WITH ORDINALITY AS n(item, line)
+      JOIN jsonb_array_elements(reading.columns) AS c ON c ->> 'name' = n.item ->> 'name';
+    IF unusable IS NOT NULL THEN
+        RAISE EXCEPTION USING ERRCODE = '42804', MESSAGE = format('column "%s" is not a number', unusable),
+            DETAIL = (SELECT format('It is of type %s.', c ->> 'type') FROM jsonb_array_elements(reading.columns) AS c WHERE c ->> 'name' = unusable),
+            HINT = 'Cast it in a view.';
+    END IF;
+    SELECT string_agg(c ->> 'text', ', ' ORDER BY n.line) INTO categories
+      FROM jsonb_array_elements(reading.asked -> 'request' -> 'categories') WITH ORDINALITY AS n(item, line)
+      JOIN jsonb_array_elements(reading.columns) AS c ON c ->> 'name' = n.item ->> 'name';
+    reading.survey := format('segmentation.survey(%s, %s, ARRAY[%s]::pg_catalog.float8[], ARRAY[%s]::pg_catalog.text[], ',
+        segmentation.source_key(reading.source, ARRAY(SELECT jsonb_array_elements_text(definition -> 'key'))), reading.weight, numbers, categories);
+    IF categories IS NULL THEN
+        reading.numbers := ARRAY(SELECT c.item ->> 'number' FROM jsonb_array_elements(reading.columns) WITH ORDINALITY AS c(item, line) ORDER BY c.line);
+    END IF;
+    RETURN reading;
+END $$;
+COMMENT ON FUNCTION segmentation.read_source(jsonb) IS 'Internal: how the source of a definition is read.';
+
+-- The features of a row as an argument of encode, kmeans_assign and so on: an array where all are numbers, a row with names otherwise.
+CREATE FUNCTION segmentation.features_of(reading segmentation.reading) RETURNS text LANGUAGE sql STABLE
+    SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT CASE WHEN reading.numbers IS NOT NULL THEN format('ARRAY[%s]::pg_catalog.float8[]', array_to_string(reading.numbers, ', ')) ELSE 's' END
+$$;
+COMMENT ON FUNCTION segmentation.features_of(segmentation.reading) IS 'Internal: the features of a row as SQL.';
+
+-- Runs a query over a source under the caller's search_path, and comes back to ours.
+CREATE FUNCTION segmentation.survey_source(caller_path text, reading segmentation.reading, request jsonb) RETURNS jsonb LANGUAGE plpgsql STABLE
+    SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    query text;
+    survey jsonb;
+BEGIN
+    query := format('SELECT %s$1) FROM %s AS s', reading.survey, reading.source_name);
+    PERFORM set_config('search_path', caller_path, true);
+    EXECUTE query INTO survey USING request;
+    RETURN survey;
+END $$;
+COMMENT ON FUNCTION segmentation.survey_source(text, segmentation.reading, jsonb) IS 'Internal: surveys a source.';
+
+CREATE TYPE segmentation.trained AS (
+    model @extschema@.kmeans_model,
+    survey jsonb
+);
+COMMENT ON TYPE segmentation.trained IS 'Internal: what a training has found.';
+
+CREATE FUNCTION segmentation.raise_missing(missing text, undefined text) RETURNS void LANGUAGE plpgsql STABLE
+    SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    IF missing <> '' THEN
+        RAISE EXCEPTION USING ERRCODE = '22004', MESSAGE = 'features have missing values',
+            DETAIL = format('Rows where they are NULL, NaN or infinite: %s.', missing),
+            HINT = 'Impute them in "prepare", for example {"income": {"impute": "median"}}, or leave such rows out with option {"on_null": "skip"}.';
+    ELSIF undefined <> '' THEN
+        RAISE EXCEPTION USING ERRCODE = '22023', MESSAGE = format('transform "log1p" is not defined for all values of %s', undefined),
+            DETAIL = 'There are values of -1 and below.', HINT = 'Transform "asinh" is a logarithm for amounts of either sign.';
+    END IF;
+END $$;
+COMMENT ON FUNCTION segmentation.raise_missing(text, text) IS 'Internal: errors about the data of a training.';
+
+-- Trains on the source as it is in the snapshot of the calling statement. survey: of the same data where there is one already. start: a
+-- model whose centroids are a start beside the others.
+CREATE FUNCTION segmentation.train_on_source(caller_path text, definition jsonb, reading segmentation.reading, known_survey jsonb, start @extschema@.kmeans_model,
+    seed bigint) RETURNS segmentation.trained LANGUAGE plpgsql STABLE
+    SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    request jsonb := reading.asked -> 'request';
+    prepared jsonb;
+    preparation @extschema@.kmeans_model;
+    options jsonb := (definition -> 'options') - 'outliers';
+    outcome segmentation.trained;
+    inside text;
+    columns text;
+    query text;
+    k integer;
+    rows bigint;
+    rows_inside bigint;
+    used record;
+BEGIN
+    outcome.survey := known_survey;
+    IF outcome.survey IS NULL AND (reading.asked ->> 'needs_survey')::boolean THEN
+        outcome.survey := segmentation.survey_source(caller_path, reading, request);
+    END IF;
+    IF outcome.survey IS NOT NULL AND (outcome.survey ->> 'rows')::bigint = 0 OR (outcome.survey IS NULL AND (reading.asked ->> 'needs_survey')::boolean) THEN
+        RAISE EXCEPTION USING ERRCODE = '22023', MESSAGE = format('source %s has no rows to train on', reading.source_name);
+    END IF;
+    prepared := segmentation.prepare_training(reading.plan, outcome.survey);
+    PERFORM segmentation.raise_missing(prepared ->> 'missing', prepared ->> 'undefined');
+    preparation := (prepared -> 'model')::@extschema@.kmeans_model;
+    SELECT string_agg(format('(%1$s IS NULL OR (%1$s OPERATOR(pg_catalog.>=) %2$L::pg_catalog.float8 AND %1$s OPERATOR(pg_catalog.<=) %3$L::pg_catalog.float8)'
+               ' OR %1$s OPERATOR(pg_catalog.=) ANY (''{NaN,Infinity,-Infinity}''::pg_catalog.float8[]))', c.item ->> 'number', b.low, b.high), ' AND ' ORDER BY c.line)
+      INTO inside
+      FROM jsonb_array_elements(reading.columns) WITH ORDINALITY AS c(item, line)
+      JOIN ROWS FROM (jsonb_array_elements_text(prepared -> 'low'), jsonb_array_elements_text(prepared -> 'high')) WITH ORDINALITY AS b(low, high, line) USING (line)
+     WHERE b.low IS NOT NULL OR b.high IS NOT NULL;
+    -- Numbers as they are need no encoding.
+    columns := segmentation.features_of(reading);
+    IF reading.numbers IS NULL OR definition -> 'prepare' <> '{}' THEN
+        columns := format('segmentation.encode($1, %s)', columns);
+    END IF;
+    IF inside IS NOT NULL THEN
+        columns := format('CASE WHEN %s THEN %s END', inside, columns);
+    END IF;
+    options := options || jsonb_build_object('features', prepared -> 'columns', 'blocks', prepared -> 'blocks', 'seed', coalesce(seed, (options ->> 'seed')::bigint));
+    IF start IS NOT NULL AND NOT options ? 'init' THEN
+        options := options || jsonb_build_object('warm_start', segmentation.centroids_onto(start, preparation));
+    END IF;
+    query := format('SELECT @extschema@.kmeans(%s, $2, $3%s), pg_catalog.count(*), pg_catalog.count(*) FILTER (WHERE %s)%s FROM %s AS s', columns,
+        CASE WHEN definition ->> 'weight' IS NOT NULL THEN ', ' || reading.weight END, coalesce(inside, 'true'),
+        CASE WHEN outcome.survey IS NULL THEN ', ' || reading.survey || '$4)' ELSE ', $4' END, reading.source_name);
+    k := definition ->> 'k';
+    request := coalesce(outcome.survey, request);  -- a known survey comes back as it is
+    PERFORM set_config('search_path', caller_path, true);
+    BEGIN
+        EXECUTE query INTO outcome.model, rows, rows_inside, outcome.survey USING preparation, k, options, request;
+        PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
+    EXCEPTION WHEN null_value_not_allowed OR numeric_value_out_of_range THEN
+        PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
+        IF outcome.survey IS NULL THEN
+            outcome.survey := segmentation.survey_source(caller_path, reading, reading.asked -> 'request');
+            prepared := segmentation.prepare_training(reading.plan, outcome.survey);
+            PERFORM segmentation.raise_missing(prepared ->> 'missing', prepared ->> 'undefined');
+        END IF;
+        RAISE;
+    END;
+    -- What only the survey of this pass could know.
+    prepared := segmentation.prepare_training(reading.plan, outcome.survey);
+    PERFORM segmentation.raise_missing(prepared ->> 'missing', prepared ->> 'undefined');
+    IF outcome.model IS NULL THEN
+        RAISE EXCEPTION USING ERRCODE = '22023', MESSAGE = format('source %s has no rows to train on', reading.source_name),
+            DETAIL = format('It has %s rows.', rows);
+    END IF;
+    IF reading.asked ->> 'max_left_out' IS NOT NULL AND rows - rows_inside > (reading.asked ->> 'max_left_out')::float8 * rows THEN
+        RAISE EXCEPTION USING ERRCODE = '22023', MESSAGE = format('too many rows would be left out as outliers: %s of %s', rows - rows_inside, rows),
+            HINT = 'Transform skewed features (for example {"transform": "log1p"}), or allow more with "max_share" in option "outliers".';
+    END IF;
+    SELECT i.rows, i.skipped INTO used FROM @extschema@.kmeans_info(outcome.model) AS i;
+    outcome.model := segmentation.assemble_model(preparation, outcome.model, rows - rows_inside,
+        greatest(rows_inside - used.rows - used.skipped - (outcome.survey ->> 'ignored')::bigint, 0));
+    RETURN outcome;
+END $$;
+COMMENT ON FUNCTION segmentation.train_on_source(text, jsonb, segmentation.reading, jsonb, @extschema@.kmeans_model, bigint) IS 'Internal: trains a model on a source.';

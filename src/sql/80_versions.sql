@@ -1,0 +1,353 @@
+-- Versions: how one comes into the registry, and train and retrain, which make them.
+
+-- One training of a model at a time: a lock of the transaction, seen in pg_locks, which is how a run whose session is gone is told from
+-- one that goes on.
+CREATE FUNCTION segmentation.training_lock(model text) RETURNS bigint LANGUAGE sql IMMUTABLE STRICT
+    SET search_path = pg_catalog, pg_temp
+AS $$ SELECT hashtextextended('segmentation.training ' || model COLLATE "C", 0) $$;
+COMMENT ON FUNCTION segmentation.training_lock(text) IS 'Internal: the key of the advisory lock that a training of a model holds.';
+
+CREATE FUNCTION segmentation.lock_training(model text) RETURNS void LANGUAGE plpgsql
+    SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    IF NOT pg_try_advisory_xact_lock(segmentation.training_lock(model)) THEN
+        RAISE EXCEPTION USING ERRCODE = '55006', MESSAGE = format('model "%s" is being trained by another session', model),
+            HINT = 'The view segmentation.training_history shows since when; try again when it has ended.';
+    END IF;
+END $$;
+COMMENT ON FUNCTION segmentation.lock_training(text) IS 'Internal: takes the lock of a training, or raises an error.';
+
+-- The version to compare a training with: the active one; NULL where there is none, or no such model yet.
+CREATE FUNCTION segmentation.champion_as_owner(caller name, model_name text) RETURNS segmentation.registry_version LANGUAGE plpgsql STABLE
+    SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    found segmentation.registry_version;
+BEGIN
+    IF model_name IS NULL THEN
+        RAISE EXCEPTION USING ERRCODE = '22004', MESSAGE = 'name of a model must not be null';
+    ELSIF model_name = '' OR octet_length(model_name) > 63 THEN
+        RAISE EXCEPTION USING ERRCODE = '42602', MESSAGE = 'invalid name of a model', DETAIL = format('It has %s bytes.', octet_length(model_name)),
+            HINT = 'A name has from 1 to 63 bytes.';
+    ELSIF EXISTS (SELECT FROM segmentation.registry_model AS m WHERE m.name = model_name) THEN
+        IF NOT segmentation.registry_may(caller, model_name, 'use') THEN
+            RAISE EXCEPTION USING ERRCODE = '42710', MESSAGE = format('name "%s" of a model is taken', model_name),
+                DETAIL = 'The model belongs to somebody else.', HINT = 'Choose another name.';
+        END IF;
+        PERFORM segmentation.registry_require(caller, model_name, 'train');
+        SELECT v.* INTO found FROM segmentation.registry_version AS v WHERE v.model = model_name AND v.active;
+    END IF;
+    RETURN found;
+END $$;
+COMMENT ON FUNCTION segmentation.champion_as_owner(name, text) IS 'Internal: champion.';
+CREATE FUNCTION segmentation.champion(name text) RETURNS segmentation.registry_version
+    AS 'MODULE_PATHNAME', 'segmentation_as_owner' LANGUAGE C STABLE;
+COMMENT ON FUNCTION segmentation.champion(text) IS 'Internal: the version that a training is compared with.';
+
+-- Activates a version; nothing is checked here.
+CREATE FUNCTION segmentation.registry_activate(model_name text, version_number integer) RETURNS void LANGUAGE plpgsql
+    SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    UPDATE segmentation.registry_version AS v SET active = false WHERE v.model = model_name AND v.active AND v.version <> version_number;
+    UPDATE segmentation.registry_version AS v SET active = true, state = 'accepted', activated = clock_timestamp()
+     WHERE v.model = model_name AND v.version = version_number;
+END $$;
+COMMENT ON FUNCTION segmentation.registry_activate(text, integer) IS 'Internal: makes a version the active one.';
+
+-- Adds a version. payload: what add_version is given by train_version and register; every decision that depends on rights or on what is
+-- active is made here.
+CREATE FUNCTION segmentation.add_version_as_owner(caller name, model_name text, model @extschema@.kmeans_model, payload jsonb) RETURNS jsonb LANGUAGE plpgsql
+    SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    about segmentation.registry_model;
+    active_version integer;
+    number integer;
+    next_id integer;
+    ids integer[] := '{}';
+    item jsonb;
+    objections text[] := ARRAY(SELECT jsonb_array_elements_text(coalesce(payload -> 'reasons', '[]')));
+    verdict text;
+    activate boolean := false;
+    manual boolean := payload -> 'definition' -> 'gate' ->> 'approval' IS NOT DISTINCT FROM 'manual';
+    run bigint := (payload ->> 'run')::bigint;
+BEGIN
+    IF NOT EXISTS (SELECT FROM segmentation.registry_model AS m WHERE m.name = model_name) THEN
+        INSERT INTO segmentation.registry_model (name, owner) VALUES (model_name, caller);
+        PERFORM segmentation.registry_note(caller, 'create', model_name, NULL, NULL);
+    END IF;
+    PERFORM segmentation.registry_require(caller, model_name, 'train');
+    -- Waits for whoever changes the model at the moment.
+    SELECT * INTO about FROM segmentation.registry_model AS m WHERE m.name = model_name FOR UPDATE;
+    SELECT v.version INTO active_version FROM segmentation.registry_version AS v WHERE v.model = model_name AND v.active;
+    number := about.last_version + 1;
+    next_id := about.next_segment;
+    -- Ids that go on, and fresh ones for the others.
+    FOR item IN SELECT s FROM jsonb_array_elements(payload -> 'segments') AS s LOOP
+        IF item ->> 'continues' IS NOT NULL THEN
+            IF (item ->> 'continues')::integer >= about.next_segment THEN
+                RAISE EXCEPTION USING ERRCODE = '22023', MESSAGE = format('model "%s" has no segment %s to continue', model_name, item ->> 'continues');
+            END IF;
+            ids := ids || (item ->> 'continues')::integer;
+        ELSIF item ->> 'id' IS NOT NULL AND about.last_version = 0 THEN
+            ids := ids || (item ->> 'id')::integer;  -- of a model that comes with its ids
+            next_id := greatest(next_id, (item ->> 'id')::integer + 1);
+        ELSE
+            ids := ids || next_id;
+            next_id := next_id + 1;
+        END IF;
+    END LOOP;
+    model := segmentation.renumber_model(model, ids);
+
+    IF active_version IS NULL THEN
+        activate := coalesce((payload ->> 'activate')::boolean, true);
+        verdict := CASE WHEN activate THEN 'activated: the first version' ELSE 'candidate: it was not to be activated' END;
+    ELSIF active_version IS DISTINCT FROM (payload ->> 'compared_with')::integer AND payload ->> 'compared_with' IS NOT NULL THEN
+        verdict := format('candidate: version %s was activated meanwhile', active_version);
+    ELSIF NOT coalesce((payload ->> 'activate')::boolean, false) THEN
+        verdict := 'candidate: it was not to be activated';
+    ELSIF cardinality(objections) > 0 THEN
+        verdict := 'candidate: it did not pass the gate';
+    ELSIF manual THEN
+        verdict := 'candidate: it waits for approval';
+    ELSIF NOT segmentation.registry_has_role(caller, about.owner) AND NOT segmentation.registry_may(caller, model_name, 'approve') THEN
+        verdict := format('candidate: %I may train versions but not activate them', caller);
+    ELSIF about.hold IS NOT NULL THEN
+        verdict := format('candidate: the model is on hold (%s)', about.hold);
+    ELSE
+        activate := true;
+        verdict := format('activated: it passed the gate and replaces version %s', active_version);
+    END IF;
+
+    UPDATE segmentation.registry_model AS m SET last_version = number, next_segment = next_id WHERE m.name = model_name;
+    INSERT INTO segmentation.registry_version (model, version, state, value, definition, survey, source_text, extension_version, trained_by, trained, seconds,
+        adjusted_rand_index, moved, compared_with, decision, reasons)
+    VALUES (model_name, number, CASE WHEN activate THEN 'accepted' ELSE 'candidate' END, model, coalesce(payload -> 'definition', '{}'),
+        nullif(payload -> 'survey', 'null'), payload ->> 'source_text', (SELECT extversion FROM pg_extension WHERE extname = 'segmentation'), caller, clock_timestamp(),
+        (payload ->> 'seconds')::float8, (payload ->> 'adjusted_rand_index')::float8, (payload ->> 'moved')::float8, (payload ->> 'compared_with')::integer,
+        verdict, objections);
+    INSERT INTO segmentation.registry_segment (model, version, segment, continues, jaccard)
+    SELECT model_name, number, ids[s.line], s.item ->> 'continues' IS NOT NULL, (s.item ->> 'jaccard')::float8
+      FROM jsonb_array_elements(payload -> 'segments') WITH ORDINALITY AS s(item, line);
+    INSERT INTO segmentation.registry_migration (model, version, from_segment, to_segment, customers)
+    SELECT model_name, number, (m ->> 'from')::integer, ids[(m ->> 'to')::integer], (m ->> 'customers')::bigint
+      FROM jsonb_array_elements(coalesce(payload -> 'migration', '[]')) AS m;
+    PERFORM segmentation.registry_note(caller, payload ->> 'kind', model_name, number, verdict);
+    IF activate THEN
+        PERFORM segmentation.registry_activate(model_name, number);
+        PERFORM segmentation.registry_note(caller, 'activate', model_name, number, verdict);
+    END IF;
+    IF run IS NULL THEN
+        INSERT INTO segmentation.registry_run (model, kind, state, started, finished, started_by, version, message)
+        VALUES (model_name, payload ->> 'kind', 'succeeded', coalesce((payload ->> 'started')::timestamptz, clock_timestamp()), clock_timestamp(), caller, number,
+            array_to_string(verdict || objections, '; '));
+    ELSE
+        UPDATE segmentation.registry_run AS r SET state = 'succeeded', finished = clock_timestamp(), version = number,
+               message = array_to_string(verdict || objections, '; ')
+         WHERE r.id = run AND r.model = model_name AND r.state = 'running' AND r.started_by = caller;
+    END IF;
+    RETURN jsonb_build_object('version', number, 'decision', verdict, 'activated', activate, 'ids', ids);
+END $$;
+COMMENT ON FUNCTION segmentation.add_version_as_owner(name, text, @extschema@.kmeans_model, jsonb) IS 'Internal: add_version.';
+CREATE FUNCTION segmentation.add_version(name text, model @extschema@.kmeans_model, payload jsonb) RETURNS jsonb
+    AS 'MODULE_PATHNAME', 'segmentation_as_owner' LANGUAGE C;
+COMMENT ON FUNCTION segmentation.add_version(text, @extschema@.kmeans_model, jsonb) IS 'Internal: adds a version to a model.';
+
+-- Both models on the same rows: how many are in which segments of each, and the inertia of each in the champion's space (rows without a
+-- score under either are left out). {"cells": [[old, new, rows, inertia_old, inertia_new], ...]}
+CREATE FUNCTION segmentation.judge(caller_path text, reading segmentation.reading, champion @extschema@.kmeans_model, challenger @extschema@.kmeans_model,
+    seen @extschema@.kmeans_model) RETURNS jsonb LANGUAGE plpgsql STABLE
+    SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    query text;
+    cells jsonb;
+BEGIN
+    query := format($query$
+        SELECT pg_catalog.jsonb_agg(pg_catalog.jsonb_build_array(o, n, rows, inertia_old, inertia_new)) FROM (
+            SELECT @extschema@.kmeans_assign($1, %1$s) AS o, @extschema@.kmeans_assign($2, %1$s) AS n, pg_catalog.count(*) AS rows,
+                   pg_catalog.sum(%2$s OPERATOR(pg_catalog.*) pg_catalog.power(@extschema@.kmeans_distance($1, %1$s), 2)) AS inertia_old,
+                   pg_catalog.sum(%2$s OPERATOR(pg_catalog.*) pg_catalog.power(@extschema@.kmeans_distance($3, %1$s), 2)) AS inertia_new
+              FROM %3$s AS s GROUP BY 1, 2) AS pairs
+         WHERE o IS NOT NULL AND n IS NOT NULL $query$, segmentation.features_of(reading), reading.weight, reading.source_name);
+    PERFORM set_config('search_path', caller_path, true);
+    EXECUTE query INTO cells USING champion, challenger, seen;
+    RETURN coalesce(cells, '[]');
+END $$;
+COMMENT ON FUNCTION segmentation.judge(text, segmentation.reading, @extschema@.kmeans_model, @extschema@.kmeans_model, @extschema@.kmeans_model) IS 'Internal: two models on the same rows.';
+
+-- How the segments of a challenger continue those of a champion, and what that means for the gate; members of add_version's payload.
+CREATE FUNCTION segmentation.compare_on_source(caller_path text, reading segmentation.reading, champion segmentation.registry_version,
+    challenger @extschema@.kmeans_model, gate jsonb, in_one_space boolean) RETURNS jsonb LANGUAGE plpgsql STABLE
+    SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    old_ids integer[] := ARRAY(SELECT c.segment FROM @extschema@.kmeans_clusters(champion.value) WITH ORDINALITY AS c ORDER BY c.ordinality);
+    new_ids integer[] := ARRAY(SELECT c.segment FROM @extschema@.kmeans_clusters(challenger) WITH ORDINALITY AS c ORDER BY c.ordinality);
+    cells jsonb;
+    matched jsonb;
+    reasons text[] := '{}';
+    total double precision;
+    moved double precision;
+    inertia_old double precision;
+    inertia_new double precision;
+    smallest record;
+    explained_old double precision := (@extschema@.kmeans_info(champion.value)).explained;
+    explained_new double precision := (@extschema@.kmeans_info(challenger)).explained;
+BEGIN
+    cells := segmentation.judge(caller_path, reading, champion.value, challenger,
+        CASE WHEN in_one_space THEN segmentation.model_seen_by(challenger, champion.value) ELSE champion.value END);
+    matched := segmentation.match_segments(old_ids, new_ids, ARRAY(
+        SELECT coalesce(c.rows, 0) FROM unnest(old_ids) WITH ORDINALITY AS o(id, line) CROSS JOIN unnest(new_ids) WITH ORDINALITY AS n(id, line)
+          LEFT JOIN (SELECT (c ->> 0)::integer AS o, (c ->> 1)::integer AS n, (c ->> 2)::float8 AS rows FROM jsonb_array_elements(cells) AS c) AS c
+               ON c.o = o.id AND c.n = n.id
+         ORDER BY o.line, n.line));
+    SELECT sum((c ->> 2)::float8), sum((c ->> 3)::float8), sum((c ->> 4)::float8),
+           sum((c ->> 2)::float8) FILTER (WHERE (m.item ->> 'continues')::integer IS DISTINCT FROM (c ->> 0)::integer)
+      INTO total, inertia_old, inertia_new, moved
+      FROM jsonb_array_elements(cells) AS c JOIN jsonb_array_elements(matched -> 'segments') AS m(item) ON (m.item ->> 'segment')::integer = (c ->> 1)::integer;
+    moved := coalesce(moved, 0) / total;
+    IF in_one_space AND inertia_new > inertia_old * (1 + (gate -> 'max_inertia')::float8) THEN
+        reasons := reasons || format('the inertia of the same rows is %s higher than under the active version; %s is allowed',
+            segmentation.in_percent(inertia_new / inertia_old - 1), segmentation.in_percent((gate -> 'max_inertia')::float8));
+    END IF;
+    SELECT c.share INTO smallest FROM @extschema@.kmeans_clusters(challenger) AS c ORDER BY c.share LIMIT 1;
+    IF smallest.share < (gate -> 'min_share')::float8 THEN
+        reasons := reasons || format('the smallest segment has %s of the customers; at least %s are wanted', segmentation.in_percent(smallest.share),
+            segmentation.in_percent((gate -> 'min_share')::float8));
+    END IF;
+    IF moved > (gate -> 'max_moved')::float8 THEN
+        reasons := reasons || format('%s of the customers change their segment; %s are allowed', segmentation.in_percent(moved),
+            segmentation.in_percent((gate -> 'max_moved')::float8));
+    END IF;
+    IF explained_new < explained_old - (gate -> 'max_explained_drop')::float8 THEN
+        reasons := reasons || format('the segments explain %s of the variance, and %s before; a fall of %s is allowed', segmentation.in_percent(explained_new),
+            segmentation.in_percent(explained_old), segmentation.in_percent((gate -> 'max_explained_drop')::float8));
+    END IF;
+    RETURN jsonb_build_object('compared_with', champion.version, 'adjusted_rand_index', matched -> 'adjusted_rand_index', 'moved', moved, 'reasons', reasons,
+        'segments', matched -> 'segments',
+        'migration', (SELECT jsonb_agg(jsonb_build_object('from', c -> 0, 'to', array_position(new_ids, (c ->> 1)::integer), 'customers', c -> 2)) FROM jsonb_array_elements(cells) AS c));
+END $$;
+COMMENT ON FUNCTION segmentation.compare_on_source(text, segmentation.reading, segmentation.registry_version, @extschema@.kmeans_model, jsonb, boolean) IS 'Internal: a new version against the active one on the rows of its training.';
+
+CREATE TYPE segmentation.training AS (
+    model text, version integer, segments integer, rows bigint, skipped bigint, left_out bigint, inertia double precision, explained double precision,
+    silhouette double precision, smallest_segment bigint, seconds double precision, warnings text[], decision text, reasons text[]
+);
+COMMENT ON TYPE segmentation.training IS 'What a training did: the version it made, rows used, skipped (missing values) and left out (outliers), inertia, share of the variance explained, centroid-based silhouette, rows in the smallest segment, what a user should know, what was decided and why.';
+
+-- Reads, trains, compares: all on one snapshot, which a STABLE function has. Members of add_version's payload, with the model beside them.
+CREATE TYPE segmentation.made_version AS (model @extschema@.kmeans_model, payload jsonb);
+COMMENT ON TYPE segmentation.made_version IS 'Internal: a version that is not in the registry yet.';
+CREATE FUNCTION segmentation.make_version(caller_path text, definition jsonb, champion segmentation.registry_version, seed bigint, keeps_refused boolean)
+    RETURNS segmentation.made_version LANGUAGE plpgsql STABLE
+    SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    made segmentation.made_version;
+    reading segmentation.reading := segmentation.read_source(definition);
+    trained segmentation.trained;
+    survey jsonb;
+    reasons text[] := '{}';
+    same_features boolean := false;
+    in_one_space boolean := false;
+    compared jsonb := '{}';
+    failure text;
+    failure_detail text;
+BEGIN
+    IF champion.version IS NOT NULL THEN
+        same_features := (@extschema@.kmeans_info(champion.value)).features = ARRAY(SELECT jsonb_array_elements_text(definition -> 'features'));
+        in_one_space := same_features AND champion.definition -> 'prepare' = definition -> 'prepare' AND (@extschema@.kmeans_info(champion.value)).distance = 'euclidean'
+            AND coalesce(definition -> 'options' ->> 'distance', 'euclidean') = 'euclidean';
+    END IF;
+    IF same_features AND champion.survey IS NOT NULL THEN
+        survey := segmentation.survey_source(caller_path, reading, reading.asked -> 'request' || jsonb_build_object('baseline', champion.survey));
+        reasons := segmentation.data_reasons(definition -> 'gate', survey, champion.survey);
+    END IF;
+    BEGIN
+        trained := segmentation.train_on_source(caller_path, definition, reading, survey,
+            CASE WHEN in_one_space AND (@extschema@.kmeans_info(champion.value)).segments <= (definition ->> 'k')::integer THEN champion.value END, seed);
+    EXCEPTION WHEN data_exception OR invalid_parameter_value THEN
+        -- Data that nothing can be trained on, where the gate has said already what is wrong with them.
+        IF cardinality(reasons) = 0 OR NOT keeps_refused THEN
+            RAISE;
+        END IF;
+        GET STACKED DIAGNOSTICS failure = MESSAGE_TEXT, failure_detail = PG_EXCEPTION_DETAIL;
+        made.payload := jsonb_build_object('reasons', reasons, 'refused', concat_ws(' ', failure || '.', nullif(failure_detail, '')));
+        RETURN made;
+    END;
+    made.model := trained.model;
+    IF same_features THEN
+        compared := segmentation.compare_on_source(caller_path, reading, champion, made.model, definition -> 'gate', in_one_space);
+        reasons := reasons || ARRAY(SELECT jsonb_array_elements_text(compared -> 'reasons'));
+    ELSE
+        compared := jsonb_build_object('compared_with', champion.version, 'segments', (SELECT jsonb_agg(jsonb_build_object('segment', c.segment) ORDER BY c.ordinality)
+            FROM @extschema@.kmeans_clusters(made.model) WITH ORDINALITY AS c));
+    END IF;
+    made.payload := compared || jsonb_build_object('definition', CASE WHEN seed IS NULL THEN definition
+            ELSE jsonb_set(definition, '{options,seed}', to_jsonb(seed)) END,
+        'survey', segmentation.baseline_of(trained.survey), 'reasons', reasons,
+        'source_text', (SELECT pg_get_viewdef(c.oid) FROM pg_class AS c WHERE c.oid = reading.source AND c.relkind IN ('v', 'm')));
+    RETURN made;
+END $$;
+COMMENT ON FUNCTION segmentation.make_version(text, jsonb, segmentation.registry_version, bigint, boolean) IS 'Internal: trains a version and compares it with the active one.';
+
+-- A survey without what it says of an earlier one.
+CREATE FUNCTION segmentation.baseline_of(survey jsonb) RETURNS jsonb LANGUAGE sql IMMUTABLE
+    SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT survey || jsonb_build_object('numbers', (SELECT coalesce(jsonb_agg(n - 'drift'), '[]') FROM jsonb_array_elements(survey -> 'numbers') AS n),
+                                        'categories', (SELECT coalesce(jsonb_agg(c - 'drift'), '[]') FROM jsonb_array_elements(survey -> 'categories') AS c))
+$$;
+COMMENT ON FUNCTION segmentation.baseline_of(jsonb) IS 'Internal: a survey without what it says of an earlier one.';
+
+-- The row that a training returns.
+CREATE FUNCTION segmentation.training_of(model_name text, model @extschema@.kmeans_model, added jsonb, reasons text[], seconds double precision) RETURNS segmentation.training LANGUAGE sql STABLE
+    SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT ROW(model_name, (added ->> 'version')::integer, i.segments, i.rows, i.skipped, i.left_out, i.inertia, i.explained, i.silhouette,
+               (SELECT min(c.rows) FROM @extschema@.kmeans_clusters(model) AS c), seconds, i.warnings, added ->> 'decision', reasons)::segmentation.training
+      FROM @extschema@.kmeans_info(model) AS i
+$$;
+COMMENT ON FUNCTION segmentation.training_of(text, @extschema@.kmeans_model, jsonb, text[], double precision) IS 'Internal: what a training did.';
+
+CREATE FUNCTION segmentation.train_version(caller_path text, model_name text, definition jsonb, activate boolean, kind text, seed bigint, run bigint)
+    RETURNS segmentation.training LANGUAGE plpgsql
+    SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    started timestamptz := clock_timestamp();
+    seconds double precision;
+    champion segmentation.registry_version;
+    made segmentation.made_version;
+    added jsonb;
+    done segmentation.training;
+BEGIN
+    champion := segmentation.champion(model_name);
+    PERFORM segmentation.lock_training(model_name);
+    made := segmentation.make_version(caller_path, definition, champion, seed, run IS NOT NULL);
+    IF made.model IS NULL THEN
+        done.model := model_name;
+        done.decision := 'refused: ' || (made.payload ->> 'refused');
+        done.reasons := ARRAY(SELECT jsonb_array_elements_text(made.payload -> 'reasons'));
+        RETURN done;
+    END IF;
+    seconds := extract(epoch FROM clock_timestamp() - started);
+    added := segmentation.add_version(model_name, made.model, made.payload || jsonb_build_object('activate', activate, 'kind', kind, 'run', run,
+        'seconds', seconds, 'started', started));
+    RETURN segmentation.training_of(model_name, made.model, added, ARRAY(SELECT jsonb_array_elements_text(made.payload -> 'reasons')), seconds);
+END $$;
+COMMENT ON FUNCTION segmentation.train_version(text, text, jsonb, boolean, text, bigint, bigint) IS 'Internal: trains a version and adds it to the registry.';
+
+-- No SET search_path: the caller's is what it passes on. Everything in it is qualified.
+CREATE FUNCTION segmentation.train(name text, source regclass, features text[], k integer DEFAULT NULL, prepare jsonb DEFAULT '{}', profile text[] DEFAULT NULL,
+    outcome text DEFAULT NULL, weight text DEFAULT NULL, key text[] DEFAULT NULL, options jsonb DEFAULT '{}', gate jsonb DEFAULT '{}', activate boolean DEFAULT NULL)
+    RETURNS segmentation.training LANGUAGE plpgsql
+AS $$
+BEGIN
+    RETURN segmentation.train_version(pg_catalog.current_setting('search_path'), name,
+        segmentation.define_training(source, features, k, prepare, profile, outcome, weight, key, options, gate), activate, 'train', NULL, NULL);
+END $$;
+COMMENT ON FUNCTION segmentation.train(text, regclass, text[], integer, jsonb, text[], text, text, text[], jsonb, jsonb, boolean) IS 'Trains a version of a model on a table or view and registers it; the first version activates itself, later ones are compared with the active one and stay candidates unless activate is true and they pass the gate.';
