@@ -2,12 +2,28 @@
 
 #include <cstring>
 
+#include "pg/registry_lookup.h"
+
 namespace segmentation {
 namespace {
 
 // What one call site keeps at most, so that a query over many models does not grow the backend.
 constexpr int kMaxModels = 64;
 constexpr std::size_t kMaxBytes = std::size_t{64} << 20;
+
+// Models by name, for as long as the registry is as it was.
+constexpr int kMaxNames = 16;
+struct NamedModel {
+  char name[NAMEDATALEN];
+  int bytes;
+  CachedModel* model;
+};
+struct NamedModels {
+  SnapshotMark mark;
+  int count;
+  NamedModel last;  // the one used last
+  NamedModel models[kMaxNames];
+};
 
 struct ModelCache {
   MemoryContext context;  // the call site's
@@ -16,6 +32,7 @@ struct ModelCache {
   int count;
   std::size_t bytes;
   CachedModel* last;
+  NamedModels* named;  // where the argument is a name
   CachedModel* models[kMaxModels];
 };
 
@@ -28,25 +45,28 @@ bool IsLiteral(FunctionCallInfo fcinfo, int argument) {
   return argument < list_length(arguments) && IsA(list_nth(arguments, argument), Const);
 }
 
+// Whether the function takes a model's name there.
+bool TakesName(FunctionCallInfo fcinfo, int argument) {
+  Oid* types;
+  int count;
+  get_func_signature(fcinfo->flinfo->fn_oid, &types, &count);
+  return argument < count && types[argument] == TEXTOID;
+}
+
 ModelCache* NewCache(FunctionCallInfo fcinfo, int argument) {
   auto* cache = static_cast<ModelCache*>(MemoryContextAllocZero(fcinfo->flinfo->fn_mcxt, sizeof(ModelCache)));
   cache->context = fcinfo->flinfo->fn_mcxt;
-  cache->constant = IsLiteral(fcinfo, argument);
+  if (TakesName(fcinfo, argument)) {
+    cache->named = static_cast<NamedModels*>(MemoryContextAllocZero(cache->context, sizeof(NamedModels)));
+  } else {
+    cache->constant = IsLiteral(fcinfo, argument);
+  }
   fcinfo->flinfo->fn_extra = cache;
   return cache;
 }
 
-// What tells a model from another; in `key`, which has room for sizeof(CachedModel::key). Returns its length.
-std::size_t MakeKey(struct varlena* value, char* key) {
-  if (VARATT_IS_EXTERNAL_ONDISK(value)) {
-    // A toast pointer means the same value for as long as the statement's snapshot protects it.
-    const TimestampTz statement = GetCurrentStatementStartTimestamp();
-    const std::size_t bytes = VARSIZE_EXTERNAL(value);
-    key[0] = 'T';
-    memcpy(key + 1, value, bytes);
-    memcpy(key + 1 + bytes, &statement, sizeof statement);
-    return 1 + bytes + sizeof statement;
-  }
+// A model is told from others by its fingerprint and size, in `key`, which has room for sizeof(CachedModel::key). Returns the key's length.
+std::size_t MakeContentKey(struct varlena* value, char* key) {
   const std::uint64_t size = toast_raw_datum_size(PointerGetDatum(value)) - VARHDRSZ;
   const char* prefix;
   if (VARATT_IS_EXTENDED(value) && !VARATT_IS_SHORT(value)) {
@@ -58,6 +78,17 @@ std::size_t MakeKey(struct varlena* value, char* key) {
   memcpy(key + 1, prefix, kModelPrefixBytes);
   memcpy(key + 1 + kModelPrefixBytes, &size, sizeof size);
   return 1 + kModelPrefixBytes + sizeof size;
+}
+
+std::size_t MakeKey(struct varlena* value, char* key) {
+  if (!VARATT_IS_EXTERNAL_ONDISK(value)) return MakeContentKey(value, key);
+  // A toast pointer means the same value for as long as the statement's snapshot protects it.
+  const TimestampTz statement = GetCurrentStatementStartTimestamp();
+  const std::size_t bytes = VARSIZE_EXTERNAL(value);
+  key[0] = 'T';
+  memcpy(key + 1, value, bytes);
+  memcpy(key + 1 + bytes, &statement, sizeof statement);
+  return 1 + bytes + sizeof statement;
 }
 
 CachedModel* Find(const ModelCache* cache, const char* key, std::size_t bytes) {
@@ -101,6 +132,7 @@ void DropOldest(ModelCache* cache) {
     if (cache->models[i]->last_used < (*oldest)->last_used) oldest = &cache->models[i];
   }
   if (cache->last == *oldest) cache->last = nullptr;
+  if (cache->named != nullptr) cache->named->count = cache->named->last.bytes = 0;
   cache->bytes -= (*oldest)->block_bytes;
   MemoryContextDelete((*oldest)->context);
   *oldest = cache->models[--cache->count];
@@ -112,23 +144,72 @@ void Keep(ModelCache* cache, CachedModel* model) {
   cache->bytes += model->block_bytes;
 }
 
+// The model of that content, parsed if it is not there yet.
+CachedModel* FindOrLoad(ModelCache* cache, struct varlena* value, const char* key, std::size_t bytes) {
+  CachedModel* model = Find(cache, key, bytes);
+  if (model == nullptr) {
+    model = Load(cache, value, key, bytes);
+    Keep(cache, model);
+  }
+  return model;
+}
+
+bool HasName(const NamedModel& named, const char* name, int bytes) {
+  return named.bytes == bytes && memcmp(named.name, name, static_cast<std::size_t>(bytes)) == 0;
+}
+
+// A version that is still the active one under a new snapshot is not parsed again.
+CachedModel* LoadNamed(ModelCache* cache, const char* name, int bytes) {
+  NamedModels* named = cache->named;
+  for (int i = 0; i < named->count; ++i) {
+    if (HasName(named->models[i], name, bytes)) {
+      named->last = named->models[i];
+      return named->last.model;
+    }
+  }
+  struct varlena* value = LookUpModel(pnstrdup(name, static_cast<Size>(bytes)));
+  char key[sizeof(CachedModel::key)];
+  const std::size_t key_bytes = MakeContentKey(value, key);
+  CachedModel* model = FindOrLoad(cache, value, key, key_bytes);
+  pfree(value);
+  if (bytes >= NAMEDATALEN) return model;
+  NamedModel entry{};
+  memcpy(entry.name, name, static_cast<std::size_t>(bytes));
+  entry.bytes = bytes;
+  entry.model = model;
+  if (named->count == kMaxNames) named->count = 0;
+  named->models[named->count++] = entry;
+  named->last = entry;
+  return model;
+}
+
+CachedModel* NamedModelOf(FunctionCallInfo fcinfo, ModelCache* cache, int argument) {
+  const SnapshotMark mark = CurrentMark();
+  if (unlikely(!SameMark(mark, cache->named->mark))) {
+    cache->named->count = cache->named->last.bytes = 0;
+    cache->named->mark = mark;
+  }
+  const struct varlena* value = PG_GETARG_VARLENA_PP(argument);
+  const char* name = VARDATA_ANY(value);
+  const int bytes = static_cast<int>(VARSIZE_ANY_EXHDR(value));
+  CachedModel* model = likely(bytes > 0 && HasName(cache->named->last, name, bytes)) ? cache->named->last.model : LoadNamed(cache, name, bytes);
+  model->last_used = ++cache->clock;
+  return model;
+}
+
 }  // namespace
 
 CachedModel* CachedModelOf(FunctionCallInfo fcinfo, int argument) {
   auto* cache = static_cast<ModelCache*>(fcinfo->flinfo->fn_extra);
   if (unlikely(cache == nullptr)) cache = NewCache(fcinfo, argument);
   if (likely(cache->constant && cache->last != nullptr)) return cache->last;
+  if (cache->named != nullptr) return NamedModelOf(fcinfo, cache, argument);
   auto* value = reinterpret_cast<struct varlena*>(PG_GETARG_POINTER(argument));
   char key[sizeof(CachedModel::key)];
   const std::size_t bytes = MakeKey(value, key);
   CachedModel* model = cache->last;
   if (model == nullptr || model->key_bytes != bytes || memcmp(model->key, key, bytes) != 0) {
-    model = Find(cache, key, bytes);
-    if (model == nullptr) {
-      model = Load(cache, value, key, bytes);
-      Keep(cache, model);
-    }
-    cache->last = model;
+    model = cache->last = FindOrLoad(cache, value, key, bytes);
   }
   model->last_used = ++cache->clock;
   return model;

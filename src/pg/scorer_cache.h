@@ -30,7 +30,7 @@ struct CachedModel {
 
 // The model of argument `argument`, which is the same argument at every call of a call site. A literal is read once. Others are
 // recognised by fingerprint and size, or by their toast pointer within one statement; several are kept, so that a query that
-// joins several models parses each once.
+// joins several models parses each once. Where the argument is a name, the model is the active version under the active snapshot.
 CachedModel* CachedModelOf(FunctionCallInfo fcinfo, int argument);
 
 }  // namespace segmentation

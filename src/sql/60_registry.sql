@@ -28,6 +28,7 @@ CREATE TABLE segmentation.registry_version (
     adjusted_rand_index double precision,     -- with the version that was active, on the rows of the training
     moved double precision,                   -- share of those rows that are in another segment than under that version
     compared_with integer,                    -- that version
+    warm_start boolean NOT NULL DEFAULT false, -- its centroids were a start of the training
     decision text NOT NULL,
     reasons text[] NOT NULL DEFAULT '{}',
     decided_by name,

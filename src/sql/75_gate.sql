@@ -74,7 +74,7 @@ BEGIN
     IF coalesce(rows, 0) = 0 THEN
         RETURN ARRAY['the source has no rows'];
     ELSIF rows < (gate -> 'min_rows')::float8 * rows_before THEN
-        reasons := reasons || format('the source has %s rows, %s of those of the last training; at least %s are wanted', rows, segmentation.in_percent(rows / rows_before),
+        reasons := reasons || format('the source has %s rows, %s of those of the last training (at least %s are wanted)', rows, segmentation.in_percent(rows / rows_before),
                                      segmentation.in_percent((gate -> 'min_rows')::float8));
     END IF;
     FOR now_ IN SELECT 'numbers' AS kind, n AS item FROM jsonb_array_elements(survey -> 'numbers') AS n
@@ -85,7 +85,7 @@ BEGIN
         missing_before := (before -> 'missing')::float8 / rows_before;
         what := format('column "%s"', now_.item ->> 'name');
         IF missing > missing_before + (gate -> 'max_missing')::float8 THEN
-            reasons := reasons || format('%s: %s of the values are missing, %s at the last training; a rise of %s is allowed', what, segmentation.in_percent(missing),
+            reasons := reasons || format('%s: %s of the values are missing, %s at the last training (a rise of %s is allowed)', what, segmentation.in_percent(missing),
                                          segmentation.in_percent(missing_before), segmentation.in_percent((gate -> 'max_missing')::float8));
         ELSIF (now_.item -> 'distinct')::int = 1 AND (before -> 'distinct')::int > 1 THEN
             reasons := reasons || format('%s: there is only one value, %s, where there were many', what,
@@ -95,11 +95,11 @@ BEGIN
         ELSIF (now_.item -> 'drift' -> 'psi')::float8 > (gate -> 'max_psi')::float8 THEN
             factor := segmentation.unit_change(now_.item, before);
             reasons := reasons || CASE WHEN factor IS NOT NULL
-                THEN format('%s: the values are about %s times those of the last training; has the unit changed?', what, segmentation.in_words(factor))
-                ELSE format('%s: the distribution has changed (population stability index %s; %s is allowed)', what,
+                THEN format('%s: the values are about %s times those of the last training, as if the unit had changed', what, segmentation.in_words(factor))
+                ELSE format('%s: the distribution has changed (population stability index %s, and %s is allowed)', what,
                             round((now_.item -> 'drift' -> 'psi')::numeric, 2), gate -> 'max_psi') END;
         ELSIF (now_.item -> 'drift' -> 'outside')::float8 > (gate -> 'max_outside')::float8 THEN
-            reasons := reasons || format('%s: %s of the values lie outside the range of the last training, %s to %s; %s are allowed', what,
+            reasons := reasons || format('%s: %s of the values lie outside the range of the last training, %s to %s (%s are allowed)', what,
                                          segmentation.in_percent((now_.item -> 'drift' -> 'outside')::float8), segmentation.in_words((before -> 'low')::float8),
                                          segmentation.in_words((before -> 'high')::float8), segmentation.in_percent((gate -> 'max_outside')::float8));
         END IF;

@@ -123,11 +123,11 @@ BEGIN
 
     UPDATE segmentation.registry_model AS m SET last_version = number, next_segment = next_id WHERE m.name = model_name;
     INSERT INTO segmentation.registry_version (model, version, state, value, definition, survey, source_text, extension_version, trained_by, trained, seconds,
-        adjusted_rand_index, moved, compared_with, decision, reasons)
+        adjusted_rand_index, moved, compared_with, warm_start, decision, reasons)
     VALUES (model_name, number, CASE WHEN activate THEN 'accepted' ELSE 'candidate' END, model, coalesce(payload -> 'definition', '{}'),
         nullif(payload -> 'survey', 'null'), payload ->> 'source_text', (SELECT extversion FROM pg_extension WHERE extname = 'segmentation'), caller, clock_timestamp(),
         (payload ->> 'seconds')::float8, (payload ->> 'adjusted_rand_index')::float8, (payload ->> 'moved')::float8, (payload ->> 'compared_with')::integer,
-        verdict, objections);
+        coalesce((payload ->> 'warm_start')::boolean, false), verdict, objections);
     INSERT INTO segmentation.registry_segment (model, version, segment, continues, jaccard)
     SELECT model_name, number, ids[s.line], s.item ->> 'continues' IS NOT NULL, (s.item ->> 'jaccard')::float8
       FROM jsonb_array_elements(payload -> 'segments') WITH ORDINALITY AS s(item, line);
@@ -210,20 +210,20 @@ BEGIN
       FROM jsonb_array_elements(cells) AS c JOIN jsonb_array_elements(matched -> 'segments') AS m(item) ON (m.item ->> 'segment')::integer = (c ->> 1)::integer;
     moved := coalesce(moved, 0) / total;
     IF in_one_space AND inertia_new > inertia_old * (1 + (gate -> 'max_inertia')::float8) THEN
-        reasons := reasons || format('the inertia of the same rows is %s higher than under the active version; %s is allowed',
+        reasons := reasons || format('the inertia of the same rows is %s higher than under the active version (%s is allowed)',
             segmentation.in_percent(inertia_new / inertia_old - 1), segmentation.in_percent((gate -> 'max_inertia')::float8));
     END IF;
     SELECT c.share INTO smallest FROM @extschema@.kmeans_clusters(challenger) AS c ORDER BY c.share LIMIT 1;
     IF smallest.share < (gate -> 'min_share')::float8 THEN
-        reasons := reasons || format('the smallest segment has %s of the customers; at least %s are wanted', segmentation.in_percent(smallest.share),
+        reasons := reasons || format('the smallest segment has %s of the customers (at least %s are wanted)', segmentation.in_percent(smallest.share),
             segmentation.in_percent((gate -> 'min_share')::float8));
     END IF;
     IF moved > (gate -> 'max_moved')::float8 THEN
-        reasons := reasons || format('%s of the customers change their segment; %s are allowed', segmentation.in_percent(moved),
+        reasons := reasons || format('%s of the customers change their segment (%s are allowed)', segmentation.in_percent(moved),
             segmentation.in_percent((gate -> 'max_moved')::float8));
     END IF;
     IF explained_new < explained_old - (gate -> 'max_explained_drop')::float8 THEN
-        reasons := reasons || format('the segments explain %s of the variance, and %s before; a fall of %s is allowed', segmentation.in_percent(explained_new),
+        reasons := reasons || format('the segments explain %s of the variance, and %s before (a fall of %s is allowed)', segmentation.in_percent(explained_new),
             segmentation.in_percent(explained_old), segmentation.in_percent((gate -> 'max_explained_drop')::float8));
     END IF;
     RETURN jsonb_build_object('compared_with', champion.version, 'adjusted_rand_index', matched -> 'adjusted_rand_index', 'moved', moved, 'reasons', reasons,
@@ -253,6 +253,7 @@ DECLARE
     reasons text[] := '{}';
     same_features boolean := false;
     in_one_space boolean := false;
+    warm_start boolean := false;
     compared jsonb := '{}';
     failure text;
     failure_detail text;
@@ -267,8 +268,8 @@ BEGIN
         reasons := segmentation.data_reasons(definition -> 'gate', survey, champion.survey);
     END IF;
     BEGIN
-        trained := segmentation.train_on_source(caller_path, definition, reading, survey,
-            CASE WHEN in_one_space AND (@extschema@.kmeans_info(champion.value)).segments <= (definition ->> 'k')::integer THEN champion.value END, seed);
+        warm_start := in_one_space AND (@extschema@.kmeans_info(champion.value)).segments <= (definition ->> 'k')::integer;
+        trained := segmentation.train_on_source(caller_path, definition, reading, survey, CASE WHEN warm_start THEN champion.value END, seed);
     EXCEPTION WHEN data_exception OR invalid_parameter_value THEN
         -- Data that nothing can be trained on, where the gate has said already what is wrong with them.
         IF cardinality(reasons) = 0 OR NOT keeps_refused THEN
@@ -288,7 +289,7 @@ BEGIN
     END IF;
     made.payload := compared || jsonb_build_object('definition', CASE WHEN seed IS NULL THEN definition
             ELSE jsonb_set(definition, '{options,seed}', to_jsonb(seed)) END,
-        'survey', segmentation.baseline_of(trained.survey), 'reasons', reasons,
+        'survey', segmentation.baseline_of(trained.survey), 'reasons', reasons, 'warm_start', warm_start,
         'source_text', (SELECT pg_get_viewdef(c.oid) FROM pg_class AS c WHERE c.oid = reading.source AND c.relkind IN ('v', 'm')));
     RETURN made;
 END $$;
@@ -330,7 +331,7 @@ BEGIN
     made := segmentation.make_version(caller_path, definition, champion, seed, run IS NOT NULL);
     IF made.model IS NULL THEN
         done.model := model_name;
-        done.decision := 'refused: ' || (made.payload ->> 'refused');
+        done.decision := made.payload ->> 'refused';
         done.reasons := ARRAY(SELECT jsonb_array_elements_text(made.payload -> 'reasons'));
         RETURN done;
     END IF;

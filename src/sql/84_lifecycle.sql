@@ -1,0 +1,292 @@
+-- What people decide about versions: activate, approve, reject, roll back, drop; labels of segments; models that come from elsewhere.
+
+-- Under "approval": "manual" a version takes over only after somebody other than its trainer has approved it; one that was active has been.
+CREATE FUNCTION segmentation.registry_check_approval(caller name, chosen segmentation.registry_version, approving boolean) RETURNS void LANGUAGE plpgsql STABLE
+    SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    IF chosen.definition -> 'gate' ->> 'approval' IS DISTINCT FROM 'manual' OR chosen.activated IS NOT NULL
+            OR NOT EXISTS (SELECT FROM segmentation.registry_version AS v WHERE v.model = chosen.model AND v.active) THEN
+        RETURN;
+    ELSIF chosen.trained_by = caller THEN
+        RAISE EXCEPTION USING ERRCODE = '42501', MESSAGE = format('version %s of model "%s" must be approved by somebody else', chosen.version, chosen.model),
+            DETAIL = 'Its gate wants a manual approval, and you have trained it.';
+    ELSIF NOT approving AND chosen.decided_by IS NULL THEN
+        RAISE EXCEPTION USING ERRCODE = '55000', MESSAGE = format('version %s of model "%s" is not approved', chosen.version, chosen.model),
+            HINT = 'Use segmentation.approve.';
+    END IF;
+END $$;
+COMMENT ON FUNCTION segmentation.registry_check_approval(name, segmentation.registry_version, boolean) IS 'Internal: whether a version may be activated by a role.';
+
+-- Activates for `action`, with a note.
+CREATE FUNCTION segmentation.registry_take_over(caller name, model_name text, version integer, action text, comment text) RETURNS void LANGUAGE plpgsql
+    SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    chosen segmentation.registry_version;
+BEGIN
+    IF version IS NULL THEN
+        RAISE EXCEPTION USING ERRCODE = '22004', MESSAGE = 'version must not be null';
+    END IF;
+    PERFORM segmentation.registry_require(caller, model_name, 'approve');
+    PERFORM FROM segmentation.registry_model AS m WHERE m.name = model_name FOR UPDATE;
+    chosen := segmentation.registry_version_of(model_name, version);
+    PERFORM segmentation.registry_check_approval(caller, chosen, action = 'approve');
+    IF action = 'approve' AND chosen.state <> 'candidate' THEN
+        RAISE EXCEPTION USING ERRCODE = '55000', MESSAGE = format('version %s of model "%s" is not a candidate', version, model_name),
+            DETAIL = format('It is %s.', chosen.state), HINT = 'Use segmentation.activate.';
+    END IF;
+    UPDATE segmentation.registry_version AS v SET decided_by = caller WHERE v.model = model_name AND v.version = registry_take_over.version;
+    PERFORM segmentation.registry_activate(model_name, version);
+    PERFORM segmentation.registry_note(caller, action, model_name, version, comment);
+END $$;
+COMMENT ON FUNCTION segmentation.registry_take_over(name, text, integer, text, text) IS 'Internal: activates a version by a person''s decision.';
+
+CREATE FUNCTION segmentation.activate_as_owner(caller name, model_name text, version integer, comment text) RETURNS void LANGUAGE plpgsql
+    SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    PERFORM segmentation.registry_take_over(caller, model_name, version, 'activate', comment);
+    UPDATE segmentation.registry_model AS m SET hold = NULL WHERE m.name = model_name AND m.hold IS NOT NULL;
+END $$;
+COMMENT ON FUNCTION segmentation.activate_as_owner(name, text, integer, text) IS 'Internal: activate.';
+CREATE FUNCTION segmentation.activate(name text, version integer, comment text DEFAULT NULL) RETURNS void
+    AS 'MODULE_PATHNAME', 'segmentation_as_owner' LANGUAGE C;
+COMMENT ON FUNCTION segmentation.activate(text, integer, text) IS 'Makes a version the active one, at once for every statement that begins afterwards, and ends a hold.';
+
+CREATE FUNCTION segmentation.approve_as_owner(caller name, model_name text, version integer, comment text) RETURNS void LANGUAGE plpgsql
+    SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    PERFORM segmentation.registry_take_over(caller, model_name, version, 'approve', comment);
+END $$;
+COMMENT ON FUNCTION segmentation.approve_as_owner(name, text, integer, text) IS 'Internal: approve.';
+CREATE FUNCTION segmentation.approve(name text, version integer, comment text DEFAULT NULL) RETURNS void
+    AS 'MODULE_PATHNAME', 'segmentation_as_owner' LANGUAGE C;
+COMMENT ON FUNCTION segmentation.approve(text, integer, text) IS 'Approves a candidate, which makes it the active version. It takes the privilege approve; with "approval": "manual" in the gate it takes somebody other than the trainer.';
+
+CREATE FUNCTION segmentation.reject_as_owner(caller name, model_name text, version integer, reason text) RETURNS void LANGUAGE plpgsql
+    SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    chosen segmentation.registry_version;
+BEGIN
+    PERFORM segmentation.registry_require(caller, model_name, 'approve');
+    PERFORM FROM segmentation.registry_model AS m WHERE m.name = model_name FOR UPDATE;
+    chosen := segmentation.registry_version_of(model_name, coalesce(version, -1));
+    IF chosen.active OR chosen.state <> 'candidate' THEN
+        RAISE EXCEPTION USING ERRCODE = '55000', MESSAGE = format('version %s of model "%s" is not a candidate', version, model_name),
+            HINT = CASE WHEN chosen.active THEN 'segmentation.rollback goes back to an earlier version.' END;
+    END IF;
+    UPDATE segmentation.registry_version AS v SET state = 'rejected', decided_by = caller WHERE v.model = model_name AND v.version = reject_as_owner.version;
+    PERFORM segmentation.registry_note(caller, 'reject', model_name, version, reason);
+END $$;
+COMMENT ON FUNCTION segmentation.reject_as_owner(name, text, integer, text) IS 'Internal: reject.';
+CREATE FUNCTION segmentation.reject(name text, version integer, reason text DEFAULT NULL) RETURNS void
+    AS 'MODULE_PATHNAME', 'segmentation_as_owner' LANGUAGE C;
+COMMENT ON FUNCTION segmentation.reject(text, integer, text) IS 'Rejects a candidate. It stays in the registry, and can still be activated by name and version.';
+
+CREATE FUNCTION segmentation.rollback_as_owner(caller name, model_name text, to_version integer, reason text, hold boolean) RETURNS integer LANGUAGE plpgsql
+    SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    current segmentation.registry_version;
+    target integer := to_version;
+BEGIN
+    PERFORM segmentation.registry_require(caller, model_name, 'approve');
+    PERFORM FROM segmentation.registry_model AS m WHERE m.name = model_name FOR UPDATE;
+    current := segmentation.registry_version_of(model_name, NULL);
+    IF target IS NULL THEN
+        SELECT v.version INTO target FROM segmentation.registry_version AS v
+         WHERE v.model = model_name AND v.activated < current.activated ORDER BY v.activated DESC LIMIT 1;
+        IF target IS NULL THEN
+            RAISE EXCEPTION USING ERRCODE = '55000', MESSAGE = format('model "%s" has no earlier version to go back to', model_name);
+        END IF;
+    ELSIF (segmentation.registry_version_of(model_name, target)).activated IS NULL THEN
+        RAISE EXCEPTION USING ERRCODE = '55000', MESSAGE = format('version %s of model "%s" was never active', target, model_name),
+            HINT = 'segmentation.activate makes it the active version.';
+    END IF;
+    PERFORM segmentation.registry_activate(model_name, target);
+    IF hold THEN
+        UPDATE segmentation.registry_model AS m SET hold = coalesce(reason, format('rolled back to version %s', target)) WHERE m.name = model_name;
+    END IF;
+    PERFORM segmentation.registry_note(caller, CASE WHEN hold THEN 'rollback and hold' ELSE 'rollback' END, model_name, target, reason);
+    RETURN target;
+END $$;
+COMMENT ON FUNCTION segmentation.rollback_as_owner(name, text, integer, text, boolean) IS 'Internal: rollback.';
+CREATE FUNCTION segmentation.rollback(name text, to_version integer DEFAULT NULL, reason text DEFAULT NULL, hold boolean DEFAULT false) RETURNS integer
+    AS 'MODULE_PATHNAME', 'segmentation_as_owner' LANGUAGE C;
+COMMENT ON FUNCTION segmentation.rollback(text, integer, text, boolean) IS 'Goes back to a version that was active, by default the one before, and returns its number. With hold, retrainings go on but do not activate what they train, until segmentation.activate is called.';
+
+CREATE FUNCTION segmentation.drop_model_as_owner(caller name, model_name text) RETURNS void LANGUAGE plpgsql
+    SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    PERFORM segmentation.registry_require(caller, model_name, 'owner');
+    PERFORM segmentation.lock_training(model_name);
+    PERFORM segmentation.registry_note(caller, 'drop', model_name, NULL, NULL);
+    DELETE FROM segmentation.registry_model AS m WHERE m.name = model_name;
+END $$;
+COMMENT ON FUNCTION segmentation.drop_model_as_owner(name, text) IS 'Internal: drop_model.';
+CREATE FUNCTION segmentation.drop_model(name text) RETURNS void
+    AS 'MODULE_PATHNAME', 'segmentation_as_owner' LANGUAGE C;
+COMMENT ON FUNCTION segmentation.drop_model(text) IS 'Drops a model with its versions, labels, history and grants; the audit trail stays.';
+
+CREATE FUNCTION segmentation.label_segment_as_owner(caller name, model_name text, segment integer, label text, description text) RETURNS void LANGUAGE plpgsql
+    SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    PERFORM segmentation.registry_require(caller, model_name, 'owner');
+    IF segment IS NULL OR NOT EXISTS (SELECT FROM segmentation.registry_segment AS s WHERE s.model = model_name AND s.segment = label_segment_as_owner.segment) THEN
+        RAISE EXCEPTION USING ERRCODE = '42704', MESSAGE = format('model "%s" has no segment %s', model_name, coalesce(segment::text, 'NULL')),
+            HINT = 'The view segmentation.segments lists the segments.';
+    END IF;
+    IF label IS NULL THEN
+        DELETE FROM segmentation.registry_label AS l WHERE l.model = model_name AND l.segment = label_segment_as_owner.segment;
+    ELSE
+        INSERT INTO segmentation.registry_label AS l (model, segment, label, description, labeled_by)
+        VALUES (model_name, segment, label, description, caller)
+        ON CONFLICT ON CONSTRAINT registry_label_pkey DO UPDATE SET label = excluded.label, description = excluded.description, labeled_by = excluded.labeled_by, labeled = now();
+    END IF;
+    PERFORM segmentation.registry_note(caller, 'label', model_name, NULL, format('segment %s: %s', segment, coalesce(label, 'no label')));
+END $$;
+COMMENT ON FUNCTION segmentation.label_segment_as_owner(name, text, integer, text, text) IS 'Internal: label_segment.';
+CREATE FUNCTION segmentation.label_segment(name text, segment integer, label text, description text DEFAULT NULL) RETURNS void
+    AS 'MODULE_PATHNAME', 'segmentation_as_owner' LANGUAGE C;
+COMMENT ON FUNCTION segmentation.label_segment(text, integer, text, text) IS 'Names a segment; the name stays with it through retrainings. NULL takes it away.';
+
+-- Models that come from elsewhere
+
+CREATE FUNCTION segmentation.add_foreign_version(model_name text, model @extschema@.kmeans_model, kind text, activate boolean, payload jsonb) RETURNS integer LANGUAGE plpgsql
+    SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    champion segmentation.registry_version := segmentation.champion(model_name);
+BEGIN
+    IF model IS NULL THEN
+        RAISE EXCEPTION USING ERRCODE = '22004', MESSAGE = 'model must not be null';
+    END IF;
+    -- A new model keeps the ids it comes with; in one that is there already they are whatever its segments are called.
+    RETURN segmentation.add_version(model_name, model, payload || jsonb_build_object('kind', kind, 'activate', activate,
+        'segments', (SELECT jsonb_agg(jsonb_build_object('segment', c.segment, 'id', c.segment, 'continues', s.segment) ORDER BY c.ordinality)
+                       FROM @extschema@.kmeans_clusters(model) WITH ORDINALITY AS c
+                       LEFT JOIN @extschema@.kmeans_clusters(champion.value) AS s ON s.segment = c.segment))) -> 'version';
+END $$;
+COMMENT ON FUNCTION segmentation.add_foreign_version(text, @extschema@.kmeans_model, text, boolean, jsonb) IS 'Internal: adds a version that was not trained here.';
+
+CREATE FUNCTION segmentation.register(name text, model @extschema@.kmeans_model, activate boolean DEFAULT NULL) RETURNS integer LANGUAGE plpgsql
+    SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    RETURN segmentation.add_foreign_version(name, model, 'register', activate, '{}');
+END $$;
+COMMENT ON FUNCTION segmentation.register(text, @extschema@.kmeans_model, boolean) IS 'Registers a model that was trained elsewhere (from a sketch, by kmeans, on another server) and returns its version. Its segment ids are kept: they mean what they mean in the active version.';
+
+CREATE FUNCTION segmentation.export_model_as_owner(caller name, model_name text, version integer) RETURNS jsonb LANGUAGE plpgsql STABLE
+    SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    chosen segmentation.registry_version;
+BEGIN
+    PERFORM segmentation.registry_require(caller, model_name, 'owner');
+    chosen := segmentation.registry_version_of(model_name, version);
+    RETURN jsonb_build_object('export', 1, 'name', model_name, 'version', chosen.version, 'model', chosen.value::jsonb, 'definition', chosen.definition,
+        'survey', chosen.survey, 'source_text', chosen.source_text, 'extension_version', chosen.extension_version, 'trained_by', chosen.trained_by, 'trained', chosen.trained,
+        'labels', (SELECT coalesce(jsonb_agg(jsonb_build_object('segment', l.segment, 'label', l.label, 'description', l.description) ORDER BY l.segment), '[]')
+                     FROM segmentation.registry_label AS l WHERE l.model = model_name));
+END $$;
+COMMENT ON FUNCTION segmentation.export_model_as_owner(name, text, integer) IS 'Internal: export_model.';
+CREATE FUNCTION segmentation.export_model(name text, version integer DEFAULT NULL) RETURNS jsonb
+    AS 'MODULE_PATHNAME', 'segmentation_as_owner' LANGUAGE C STABLE;
+COMMENT ON FUNCTION segmentation.export_model(text, integer) IS 'A version with its definition, the survey of its data and its labels, for segmentation.import_model in another database.';
+
+CREATE FUNCTION segmentation.import_model(model jsonb, name text DEFAULT NULL, activate boolean DEFAULT NULL) RETURNS integer LANGUAGE plpgsql
+    SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    model_name text := coalesce(name, model ->> 'name');
+    number integer;
+    label jsonb;
+BEGIN
+    IF model IS NULL OR jsonb_typeof(model) <> 'object' OR model -> 'export' IS DISTINCT FROM '1' OR jsonb_typeof(model -> 'model') IS DISTINCT FROM 'object' THEN
+        RAISE EXCEPTION USING ERRCODE = '22023', MESSAGE = 'not an exported model', HINT = 'Give what segmentation.export_model has returned.';
+    END IF;
+    number := segmentation.add_foreign_version(model_name, (model -> 'model')::@extschema@.kmeans_model, 'import', activate,
+        jsonb_build_object('definition', coalesce(nullif(model -> 'definition', 'null'), '{}'), 'survey', model -> 'survey', 'source_text', model -> 'source_text'));
+    FOR label IN SELECT l FROM jsonb_array_elements(coalesce(nullif(model -> 'labels', 'null'), '[]')) AS l LOOP
+        IF (label ->> 'segment')::integer IN (SELECT c.segment FROM @extschema@.kmeans_clusters((model -> 'model')::@extschema@.kmeans_model) AS c) THEN
+            PERFORM segmentation.label_segment(model_name, (label ->> 'segment')::integer, label ->> 'label', label ->> 'description');
+        END IF;
+    END LOOP;
+    RETURN number;
+END $$;
+COMMENT ON FUNCTION segmentation.import_model(jsonb, text, boolean) IS 'Registers what segmentation.export_model has returned, under its own name or another, and returns the version''s number.';
+
+-- Comparing versions
+
+CREATE FUNCTION segmentation.compare(name text, first_version integer, second_version integer)
+    RETURNS TABLE (metric text, first double precision, second double precision, difference double precision) LANGUAGE sql STABLE
+    SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT m.metric, m.first, m.second, m.second - m.first
+      FROM @extschema@.kmeans_info((SELECT segmentation.model(name, first_version))) AS a, @extschema@.kmeans_info((SELECT segmentation.model(name, second_version))) AS b,
+           LATERAL (VALUES ('segments', a.segments::float8, b.segments::float8), ('rows', a.rows, b.rows), ('skipped', a.skipped, b.skipped), ('left_out', a.left_out, b.left_out),
+                           ('inertia', a.inertia, b.inertia), ('explained', a.explained, b.explained), ('mean_distance', a.mean_distance, b.mean_distance),
+                           ('silhouette', a.silhouette, b.silhouette), ('calinski_harabasz', a.calinski_harabasz, b.calinski_harabasz),
+                           ('davies_bouldin', a.davies_bouldin, b.davies_bouldin)) AS m(metric, first, second)
+    UNION ALL
+    SELECT 'share of segment ' || coalesce(a.segment, b.segment), a.share, b.share, coalesce(b.share, 0) - coalesce(a.share, 0)
+      FROM @extschema@.kmeans_clusters((SELECT segmentation.model(name, first_version))) AS a
+      FULL JOIN @extschema@.kmeans_clusters((SELECT segmentation.model(name, second_version))) AS b ON b.segment = a.segment
+$$;
+COMMENT ON FUNCTION segmentation.compare(text, integer, integer) IS 'Two versions of a model side by side: their metrics on the rows each was trained on, and the share of every segment.';
+
+CREATE FUNCTION segmentation.version_of_as_owner(caller name, model_name text, version integer) RETURNS segmentation.registry_version LANGUAGE plpgsql STABLE
+    SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    PERFORM segmentation.registry_require(caller, model_name, 'owner');
+    RETURN segmentation.registry_version_of(model_name, version);
+END $$;
+COMMENT ON FUNCTION segmentation.version_of_as_owner(name, text, integer) IS 'Internal: version_of.';
+CREATE FUNCTION segmentation.version_of(name text, version integer) RETURNS segmentation.registry_version
+    AS 'MODULE_PATHNAME', 'segmentation_as_owner' LANGUAGE C STABLE;
+COMMENT ON FUNCTION segmentation.version_of(text, integer) IS 'Internal: all that is known of a version.';
+
+CREATE FUNCTION segmentation.verify_version(caller_path text, model_name text, version integer) RETURNS TABLE (same_data boolean, same_model boolean, verdict text)
+    LANGUAGE plpgsql STABLE
+    SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    chosen segmentation.registry_version := segmentation.version_of(model_name, version);
+    reading segmentation.reading;
+    trained segmentation.trained;
+    ids integer[];
+BEGIN
+    IF chosen.definition = '{}' THEN
+        RAISE EXCEPTION USING ERRCODE = '55000', MESSAGE = format('version %s of model "%s" cannot be verified', chosen.version, model_name),
+            DETAIL = 'It was registered or imported, and its definition is not known.';
+    END IF;
+    reading := segmentation.read_source(chosen.definition);
+    trained := segmentation.train_on_source(caller_path, chosen.definition, reading, NULL,
+        CASE WHEN chosen.warm_start THEN (segmentation.version_of(model_name, chosen.compared_with)).value END, NULL);
+    same_data := trained.survey -> 'fingerprint' = chosen.survey -> 'fingerprint';
+    -- Ids are given by the registry, so they are the same.
+    ids := ARRAY(SELECT c.segment FROM @extschema@.kmeans_clusters(chosen.value) WITH ORDINALITY AS c ORDER BY c.ordinality);
+    same_model := cardinality(ids) = (@extschema@.kmeans_info(trained.model)).segments
+        AND segmentation.renumber_model(trained.model, ids)::text = chosen.value::text;
+    verdict := CASE WHEN same_data AND same_model THEN 'reproduced: the same data give the same model, bit for bit'
+                    WHEN same_model THEN 'reproduced: other data give the same model'
+                    WHEN NOT same_data THEN 'not reproduced: the data have changed since the training'
+                    WHEN NOT (@extschema@.kmeans_info(chosen.value)).exact THEN 'not reproduced: the fit was not exact, and such fits depend on the order of rows'
+                    ELSE format('not reproduced: the same data give another model (trained by version %s of the extension)', chosen.extension_version) END;
+    RETURN NEXT;
+END $$;
+COMMENT ON FUNCTION segmentation.verify_version(text, text, integer) IS 'Internal: verify.';
+
+CREATE FUNCTION segmentation.verify(name text, version integer DEFAULT NULL) RETURNS TABLE (same_data boolean, same_model boolean, verdict text) LANGUAGE plpgsql STABLE
+AS $$
+BEGIN
+    RETURN QUERY SELECT v.same_data, v.same_model, v.verdict FROM segmentation.verify_version(pg_catalog.current_setting('search_path'), name, version) AS v;
+END $$;
+COMMENT ON FUNCTION segmentation.verify(text, integer) IS 'Trains a version again from its definition and compares: whether the data are the same, and whether they give the same model. Registers nothing.';
