@@ -96,6 +96,42 @@ CREATE TABLE segmentation.registry_grant (
 );
 COMMENT ON TABLE segmentation.registry_grant IS 'Privileges on models.';
 
+CREATE TABLE segmentation.registry_scoring (
+    model text COLLATE "C" NOT NULL REFERENCES segmentation.registry_model ON DELETE CASCADE,
+    target_schema name NOT NULL,
+    target name NOT NULL,
+    target_column name NOT NULL,
+    version integer NOT NULL,
+    last_key text[],                          -- of the last batch, as the types write it; NULL before the first
+    rows bigint NOT NULL DEFAULT 0,           -- looked at
+    changed bigint NOT NULL DEFAULT 0,        -- written
+    started timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
+    started_by name NOT NULL,
+    PRIMARY KEY (model, target_schema, target, target_column)
+);
+COMMENT ON TABLE segmentation.registry_scoring IS 'Where segmentation.score_table is; a row goes when the table is done.';
+
+CREATE TABLE segmentation.registry_view (
+    model text COLLATE "C" NOT NULL REFERENCES segmentation.registry_model ON DELETE CASCADE,
+    view_schema name NOT NULL,
+    view_name name NOT NULL,
+    kind text NOT NULL CHECK (kind IN ('assignments', 'profile')),
+    view_owner name NOT NULL,
+    PRIMARY KEY (view_schema, view_name)
+);
+COMMENT ON TABLE segmentation.registry_view IS 'Views that segmentation.create_views has made, to be replaced when another version becomes active.';
+
+CREATE TABLE segmentation.registry_schedule (
+    model text COLLATE "C" PRIMARY KEY REFERENCES segmentation.registry_model ON DELETE CASCADE,
+    cron_expression text NOT NULL,
+    command text NOT NULL,
+    job_name text NOT NULL,
+    job_database text NOT NULL,               -- where the command runs
+    scheduled_by name NOT NULL,
+    scheduled timestamptz NOT NULL DEFAULT pg_catalog.now()
+);
+COMMENT ON TABLE segmentation.registry_schedule IS 'When models are retrained; the jobs themselves are pg_cron''s.';
+
 -- Outlives the model, so there is no reference to it.
 CREATE SEQUENCE segmentation.registry_audit_id;
 CREATE TABLE segmentation.registry_audit (
@@ -125,7 +161,8 @@ DECLARE
     relation text;
 BEGIN
     FOREACH relation IN ARRAY ARRAY['registry_model', 'registry_version', 'registry_segment', 'registry_migration', 'registry_label',
-                                    'registry_run', 'registry_run_id', 'registry_grant', 'registry_audit', 'registry_audit_id'] LOOP
+                                    'registry_run', 'registry_run_id', 'registry_grant', 'registry_scoring', 'registry_view', 'registry_schedule',
+                                    'registry_audit', 'registry_audit_id'] LOOP
         EXECUTE format('REVOKE ALL ON segmentation.%I FROM PUBLIC', relation);
         PERFORM pg_extension_config_dump(format('segmentation.%I', relation)::regclass, '');
     END LOOP;

@@ -190,9 +190,11 @@ CREATE TYPE segmentation.reading AS (
     columns jsonb,        -- source_columns
     plan jsonb,           -- for the core
     asked jsonb,          -- plan_training
-    survey text,          -- the call of survey as SQL, without its request
-    weight text,          -- expressions
-    numbers text[]        -- of the features, where all are numbers
+    key text,             -- expressions: what tells rows apart, their weight, and the arguments of survey
+    weight text,
+    number_list text,
+    category_list text,
+    features text         -- the features of a row as an argument of encode, kmeans_assign and so on: an array where all are numbers
 );
 COMMENT ON TYPE segmentation.reading IS 'Internal: how a source is read.';
 
@@ -201,8 +203,6 @@ CREATE FUNCTION segmentation.read_source(definition jsonb) RETURNS segmentation.
 AS $$
 DECLARE
     reading segmentation.reading;
-    numbers text;
-    categories text;
     features text[] := ARRAY(SELECT jsonb_array_elements_text(definition -> 'features'));
     unusable text;
 BEGIN
@@ -213,7 +213,7 @@ BEGIN
     reading.asked := segmentation.plan_training(reading.plan);
     reading.weight := CASE WHEN definition ->> 'weight' IS NULL THEN '1::pg_catalog.float8'
                       ELSE segmentation.source_columns(reading.source, ARRAY[definition ->> 'weight'], 'weight') -> 0 ->> 'number' END;
-    SELECT string_agg(c ->> 'number', ', ' ORDER BY n.line), min(c ->> 'name') FILTER (WHERE c ->> 'number' IS NULL) INTO numbers, unusable
+    SELECT string_agg(c ->> 'number', ', ' ORDER BY n.line), min(c ->> 'name') FILTER (WHERE c ->> 'number' IS NULL) INTO reading.number_list, unusable
       FROM jsonb_array_elements(reading.asked -> 'request' -> 'numbers') WITH ORDINALITY AS n(item, line)
       JOIN jsonb_array_elements(reading.columns) AS c ON c ->> 'name' = n.item ->> 'name';
     IF unusable IS NOT NULL THEN
@@ -221,25 +221,25 @@ BEGIN
             DETAIL = (SELECT format('It is of type %s.', c ->> 'type') FROM jsonb_array_elements(reading.columns) AS c WHERE c ->> 'name' = unusable),
             HINT = 'Cast it in a view.';
     END IF;
-    SELECT string_agg(c ->> 'text', ', ' ORDER BY n.line) INTO categories
+    SELECT string_agg(c ->> 'text', ', ' ORDER BY n.line) INTO reading.category_list
       FROM jsonb_array_elements(reading.asked -> 'request' -> 'categories') WITH ORDINALITY AS n(item, line)
       JOIN jsonb_array_elements(reading.columns) AS c ON c ->> 'name' = n.item ->> 'name';
-    reading.survey := format('segmentation.survey(%s, %s, ARRAY[%s]::pg_catalog.float8[], ARRAY[%s]::pg_catalog.text[], ',
-        segmentation.source_key(reading.source, ARRAY(SELECT jsonb_array_elements_text(definition -> 'key'))), reading.weight, numbers, categories);
-    IF categories IS NULL THEN
-        reading.numbers := ARRAY(SELECT c.item ->> 'number' FROM jsonb_array_elements(reading.columns) WITH ORDINALITY AS c(item, line) ORDER BY c.line);
-    END IF;
+    reading.key := segmentation.source_key(reading.source, ARRAY(SELECT jsonb_array_elements_text(definition -> 'key')));
+    reading.features := CASE WHEN reading.category_list IS NOT NULL THEN 's'
+        ELSE (SELECT format('ARRAY[%s]::pg_catalog.float8[]', string_agg(c.item ->> 'number', ', ' ORDER BY c.line))
+                FROM jsonb_array_elements(reading.columns) WITH ORDINALITY AS c(item, line)) END;
     RETURN reading;
 END $$;
 COMMENT ON FUNCTION segmentation.read_source(jsonb) IS 'Internal: how the source of a definition is read.';
 
--- The features of a row as an argument of encode, kmeans_assign and so on: an array where all are numbers, a row with names otherwise.
-CREATE FUNCTION segmentation.features_of(reading segmentation.reading) RETURNS text LANGUAGE sql STABLE
+-- A call of survey as SQL; its request is parameter `request`. category: one more, as an expression.
+CREATE FUNCTION segmentation.survey_call(reading segmentation.reading, request text, category text) RETURNS text LANGUAGE sql STABLE
     SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT CASE WHEN reading.numbers IS NOT NULL THEN format('ARRAY[%s]::pg_catalog.float8[]', array_to_string(reading.numbers, ', ')) ELSE 's' END
+    SELECT format('segmentation.survey(%s, %s, ARRAY[%s]::pg_catalog.float8[], ARRAY[%s]::pg_catalog.text[], %s)', reading.key, reading.weight,
+                  reading.number_list, concat_ws(', ', reading.category_list, category), request)
 $$;
-COMMENT ON FUNCTION segmentation.features_of(segmentation.reading) IS 'Internal: the features of a row as SQL.';
+COMMENT ON FUNCTION segmentation.survey_call(segmentation.reading, text, text) IS 'Internal: a call of survey as SQL.';
 
 -- Runs a query over a source under the caller's search_path, and comes back to ours.
 CREATE FUNCTION segmentation.survey_source(caller_path text, reading segmentation.reading, request jsonb) RETURNS jsonb LANGUAGE plpgsql STABLE
@@ -249,12 +249,24 @@ DECLARE
     query text;
     survey jsonb;
 BEGIN
-    query := format('SELECT %s$1) FROM %s AS s', reading.survey, reading.source_name);
+    query := format('SELECT %s FROM %s AS s', segmentation.survey_call(reading, '$1', NULL), reading.source_name);
     PERFORM set_config('search_path', caller_path, true);
     EXECUTE query INTO survey USING request;
     RETURN survey;
 END $$;
 COMMENT ON FUNCTION segmentation.survey_source(text, segmentation.reading, jsonb) IS 'Internal: surveys a source.';
+
+-- Whether a row is no outlier, as an expression; NULL where no bounds were set. Missing values are not outliers.
+CREATE FUNCTION segmentation.inside_bounds(reading segmentation.reading, bounds jsonb) RETURNS text LANGUAGE sql STABLE
+    SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT string_agg(format('(%1$s IS NULL OR (%1$s OPERATOR(pg_catalog.>=) %2$L::pg_catalog.float8 AND %1$s OPERATOR(pg_catalog.<=) %3$L::pg_catalog.float8)'
+               ' OR %1$s OPERATOR(pg_catalog.=) ANY (''{NaN,Infinity,-Infinity}''::pg_catalog.float8[]))', c.item ->> 'number', b.low, b.high), ' AND ' ORDER BY c.line)
+      FROM jsonb_array_elements((reading).columns) WITH ORDINALITY AS c(item, line)
+      JOIN ROWS FROM (jsonb_array_elements_text(bounds -> 'low'), jsonb_array_elements_text(bounds -> 'high')) WITH ORDINALITY AS b(low, high, line) USING (line)
+     WHERE b.low IS NOT NULL AND b.high IS NOT NULL
+$$;
+COMMENT ON FUNCTION segmentation.inside_bounds(segmentation.reading, jsonb) IS 'Internal: whether a row is no outlier, as SQL.';
 
 CREATE TYPE segmentation.trained AS (
     model @extschema@.kmeans_model,
@@ -307,15 +319,10 @@ BEGIN
     prepared := segmentation.prepare_training(reading.plan, outcome.survey);
     PERFORM segmentation.raise_missing(prepared ->> 'missing', prepared ->> 'undefined');
     preparation := (prepared -> 'model')::@extschema@.kmeans_model;
-    SELECT string_agg(format('(%1$s IS NULL OR (%1$s OPERATOR(pg_catalog.>=) %2$L::pg_catalog.float8 AND %1$s OPERATOR(pg_catalog.<=) %3$L::pg_catalog.float8)'
-               ' OR %1$s OPERATOR(pg_catalog.=) ANY (''{NaN,Infinity,-Infinity}''::pg_catalog.float8[]))', c.item ->> 'number', b.low, b.high), ' AND ' ORDER BY c.line)
-      INTO inside
-      FROM jsonb_array_elements(reading.columns) WITH ORDINALITY AS c(item, line)
-      JOIN ROWS FROM (jsonb_array_elements_text(prepared -> 'low'), jsonb_array_elements_text(prepared -> 'high')) WITH ORDINALITY AS b(low, high, line) USING (line)
-     WHERE b.low IS NOT NULL OR b.high IS NOT NULL;
+    inside := segmentation.inside_bounds(reading, prepared);
     -- Numbers as they are need no encoding.
-    columns := segmentation.features_of(reading);
-    IF reading.numbers IS NULL OR definition -> 'prepare' <> '{}' THEN
+    columns := reading.features;
+    IF reading.category_list IS NOT NULL OR definition -> 'prepare' <> '{}' THEN
         columns := format('segmentation.encode($1, %s)', columns);
     END IF;
     IF inside IS NOT NULL THEN
@@ -327,8 +334,8 @@ BEGIN
     END IF;
     query := format('SELECT @extschema@.kmeans(%s, $2, $3%s), pg_catalog.count(*), pg_catalog.count(*) FILTER (WHERE %s)%s FROM %s AS s', columns,
         CASE WHEN definition ->> 'weight' IS NOT NULL THEN ', ' || reading.weight END, coalesce(inside, 'true'),
-        CASE WHEN outcome.survey IS NULL THEN ', ' || reading.survey || '$4)' ELSE ', $4' END, reading.source_name);
-    k := definition ->> 'k';
+        ', ' || CASE WHEN outcome.survey IS NULL THEN segmentation.survey_call(reading, '$4', NULL) ELSE '$4' END, reading.source_name);
+    k := (definition ->> 'k')::integer;
     request := coalesce(outcome.survey, request);  -- a known survey comes back as it is
     PERFORM set_config('search_path', caller_path, true);
     BEGIN
@@ -354,6 +361,7 @@ BEGIN
         RAISE EXCEPTION USING ERRCODE = '22023', MESSAGE = format('too many rows would be left out as outliers: %s of %s', rows - rows_inside, rows),
             HINT = 'Transform skewed features (for example {"transform": "log1p"}), or allow more with "max_share" in option "outliers".';
     END IF;
+    outcome.survey := outcome.survey || jsonb_build_object('bounds', jsonb_build_object('low', prepared -> 'low', 'high', prepared -> 'high'));
     SELECT i.rows, i.skipped INTO used FROM @extschema@.kmeans_info(outcome.model) AS i;
     outcome.model := segmentation.assemble_model(preparation, outcome.model, rows - rows_inside,
         greatest(rows_inside - used.rows - used.skipped - (outcome.survey ->> 'ignored')::bigint, 0));

@@ -53,6 +53,7 @@ BEGIN
     UPDATE segmentation.registry_version AS v SET active = false WHERE v.model = model_name AND v.active AND v.version <> version_number;
     UPDATE segmentation.registry_version AS v SET active = true, state = 'accepted', activated = clock_timestamp()
      WHERE v.model = model_name AND v.version = version_number;
+    PERFORM segmentation.registry_replace_views(model_name);
 END $$;
 COMMENT ON FUNCTION segmentation.registry_activate(text, integer) IS 'Internal: makes a version the active one.';
 
@@ -171,7 +172,7 @@ BEGIN
                    pg_catalog.sum(%2$s OPERATOR(pg_catalog.*) pg_catalog.power(@extschema@.kmeans_distance($1, %1$s), 2)) AS inertia_old,
                    pg_catalog.sum(%2$s OPERATOR(pg_catalog.*) pg_catalog.power(@extschema@.kmeans_distance($3, %1$s), 2)) AS inertia_new
               FROM %3$s AS s GROUP BY 1, 2) AS pairs
-         WHERE o IS NOT NULL AND n IS NOT NULL $query$, segmentation.features_of(reading), reading.weight, reading.source_name);
+         WHERE o IS NOT NULL AND n IS NOT NULL $query$, reading.features, reading.weight, reading.source_name);
     PERFORM set_config('search_path', caller_path, true);
     EXECUTE query INTO cells USING champion, challenger, seen;
     RETURN coalesce(cells, '[]');

@@ -1,5 +1,26 @@
 -- Retraining: the active version's definition on today's rows.
 
+-- Functions of a source run as whoever reads it. So nobody reads the source of a definition by its name but those whose definition it is:
+-- the owner's members, and not whoever has all rights anyway.
+CREATE FUNCTION segmentation.registry_check_reader(caller name, about segmentation.registry_model, chosen segmentation.registry_version) RETURNS void LANGUAGE plpgsql STABLE
+    SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    IF NOT segmentation.registry_is_member(caller, about.owner) THEN
+        RAISE EXCEPTION USING ERRCODE = '42501', MESSAGE = format('permission denied for model "%s"', about.name),
+            DETAIL = format('Functions of its source run as whoever reads it, so only %I and its members do that; being a superuser is not enough.', about.owner),
+            HINT = format('Use SET ROLE %I, or train the model from a source of your own.', about.owner);
+    ELSIF chosen.definition = '{}' THEN
+        RAISE EXCEPTION USING ERRCODE = '55000', MESSAGE = format('version %s of model "%s" has no definition', chosen.version, about.name),
+            DETAIL = 'It was registered or imported, and what it was trained on is not known.', HINT = 'Train the model with segmentation.train.';
+    ELSIF NOT segmentation.registry_is_member(chosen.trained_by, about.owner) AND NOT segmentation.registry_is_member(caller, chosen.trained_by) THEN
+        RAISE EXCEPTION USING ERRCODE = '42501', MESSAGE = format('version %s of model "%s" was trained by %I on a source of its choice', chosen.version, about.name, chosen.trained_by),
+            DETAIL = format('%I is not a member of the owner, %I, and functions of the source would run as you.', chosen.trained_by, about.owner),
+            HINT = 'Train the model from a source that you trust with segmentation.train.';
+    END IF;
+END $$;
+COMMENT ON FUNCTION segmentation.registry_check_reader(name, segmentation.registry_model, segmentation.registry_version) IS 'Internal: whether a role may read the source of a definition.';
+
 -- Starts the record of a run, and ends those of runs whose session is gone.
 CREATE FUNCTION segmentation.begin_run_as_owner(caller name, model_name text) RETURNS bigint LANGUAGE plpgsql
     SECURITY DEFINER SET search_path = pg_catalog, pg_temp
@@ -9,18 +30,7 @@ DECLARE
     champion segmentation.registry_version := segmentation.registry_version_of(model_name, NULL);
     run bigint;
 BEGIN
-    IF NOT segmentation.registry_is_member(caller, about.owner) THEN
-        RAISE EXCEPTION USING ERRCODE = '42501', MESSAGE = format('permission denied for model "%s"', model_name),
-            DETAIL = format('Functions of a source run as whoever reads it, so only %I and its members retrain the model; being a superuser is not enough.', about.owner),
-            HINT = format('Use SET ROLE %I, or train the model from a source of your own.', about.owner);
-    ELSIF champion.definition = '{}' THEN
-        RAISE EXCEPTION USING ERRCODE = '55000', MESSAGE = format('version %s of model "%s" cannot be retrained', champion.version, model_name),
-            DETAIL = 'It was registered or imported, and its definition is not known.', HINT = 'Train the model with segmentation.train.';
-    ELSIF NOT segmentation.registry_is_member(champion.trained_by, about.owner) AND NOT segmentation.registry_is_member(caller, champion.trained_by) THEN
-        RAISE EXCEPTION USING ERRCODE = '42501', MESSAGE = format('version %s of model "%s" was trained by %I on a source of its choice', champion.version, model_name, champion.trained_by),
-            DETAIL = format('%I is not a member of the owner, %I, and functions of the source would run as you.', champion.trained_by, about.owner),
-            HINT = 'Train the model from a source that you trust with segmentation.train.';
-    END IF;
+    PERFORM segmentation.registry_check_reader(caller, about, champion);
     PERFORM segmentation.lock_training(model_name);
     UPDATE segmentation.registry_run AS r SET state = 'interrupted', finished = clock_timestamp(), message = 'the session ended before the training did'
      WHERE r.model = model_name AND r.state = 'running';

@@ -148,6 +148,7 @@ BEGIN
         VALUES (model_name, segment, label, description, caller)
         ON CONFLICT ON CONSTRAINT registry_label_pkey DO UPDATE SET label = excluded.label, description = excluded.description, labeled_by = excluded.labeled_by, labeled = now();
     END IF;
+    PERFORM segmentation.registry_replace_views(model_name);
     PERFORM segmentation.registry_note(caller, 'label', model_name, NULL, format('segment %s: %s', segment, coalesce(label, 'no label')));
 END $$;
 COMMENT ON FUNCTION segmentation.label_segment_as_owner(name, text, integer, text, text) IS 'Internal: label_segment.';
@@ -167,10 +168,10 @@ BEGIN
         RAISE EXCEPTION USING ERRCODE = '22004', MESSAGE = 'model must not be null';
     END IF;
     -- A new model keeps the ids it comes with; in one that is there already they are whatever its segments are called.
-    RETURN segmentation.add_version(model_name, model, payload || jsonb_build_object('kind', kind, 'activate', activate,
+    RETURN (segmentation.add_version(model_name, model, payload || jsonb_build_object('kind', kind, 'activate', activate,
         'segments', (SELECT jsonb_agg(jsonb_build_object('segment', c.segment, 'id', c.segment, 'continues', s.segment) ORDER BY c.ordinality)
                        FROM @extschema@.kmeans_clusters(model) WITH ORDINALITY AS c
-                       LEFT JOIN @extschema@.kmeans_clusters(champion.value) AS s ON s.segment = c.segment))) -> 'version';
+                       LEFT JOIN @extschema@.kmeans_clusters(champion.value) AS s ON s.segment = c.segment))) ->> 'version')::integer;
 END $$;
 COMMENT ON FUNCTION segmentation.add_foreign_version(text, @extschema@.kmeans_model, text, boolean, jsonb) IS 'Internal: adds a version that was not trained here.';
 
@@ -244,14 +245,17 @@ COMMENT ON FUNCTION segmentation.compare(text, integer, integer) IS 'Two version
 CREATE FUNCTION segmentation.version_of_as_owner(caller name, model_name text, version integer) RETURNS segmentation.registry_version LANGUAGE plpgsql STABLE
     SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
+DECLARE
+    about segmentation.registry_model := segmentation.registry_require(caller, model_name, 'owner');
+    chosen segmentation.registry_version := segmentation.registry_version_of(model_name, version);
 BEGIN
-    PERFORM segmentation.registry_require(caller, model_name, 'owner');
-    RETURN segmentation.registry_version_of(model_name, version);
+    PERFORM segmentation.registry_check_reader(caller, about, chosen);
+    RETURN chosen;
 END $$;
 COMMENT ON FUNCTION segmentation.version_of_as_owner(name, text, integer) IS 'Internal: version_of.';
 CREATE FUNCTION segmentation.version_of(name text, version integer) RETURNS segmentation.registry_version
     AS 'MODULE_PATHNAME', 'segmentation_as_owner' LANGUAGE C STABLE;
-COMMENT ON FUNCTION segmentation.version_of(text, integer) IS 'Internal: all that is known of a version.';
+COMMENT ON FUNCTION segmentation.version_of(text, integer) IS 'Internal: all that is known of a version, for those who may read its source.';
 
 CREATE FUNCTION segmentation.verify_version(caller_path text, model_name text, version integer) RETURNS TABLE (same_data boolean, same_model boolean, verdict text)
     LANGUAGE plpgsql STABLE
@@ -263,10 +267,6 @@ DECLARE
     trained segmentation.trained;
     ids integer[];
 BEGIN
-    IF chosen.definition = '{}' THEN
-        RAISE EXCEPTION USING ERRCODE = '55000', MESSAGE = format('version %s of model "%s" cannot be verified', chosen.version, model_name),
-            DETAIL = 'It was registered or imported, and its definition is not known.';
-    END IF;
     reading := segmentation.read_source(chosen.definition);
     trained := segmentation.train_on_source(caller_path, chosen.definition, reading, NULL,
         CASE WHEN chosen.warm_start THEN (segmentation.version_of(model_name, chosen.compared_with)).value END, NULL);
