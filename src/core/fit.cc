@@ -192,8 +192,8 @@ Clustering FindBest(const RowSet& rows, const Preprocessed& prepared, const Sear
   earlier.centroids = GivenCentroids(task.options.warm_start, task.options, prepared);
   earlier = GoOnFrom(earlier, prepared.points, task, team);
   Dissolve(prepared.points, task, &earlier, team);
-  const double limit = (1 + kWarmStartTie) * InertiaOf(state, prepared, team);
-  return earlier.k() >= state.k() && InertiaOf(earlier, prepared, team) <= limit ? earlier : state;
+  const double least = (1 - task.options.min_gain) * InertiaOf(earlier, prepared, team);
+  return earlier.k() >= state.k() && InertiaOf(state, prepared, team) >= least ? earlier : state;
 }
 
 // Centroids in the order of the segment ids, and what their segments hold.

@@ -20,10 +20,6 @@ constexpr std::size_t kSampleRows = 200'000;
 constexpr std::size_t kDrawnRows = 100'000;
 constexpr std::size_t kDrawnBytes = 10'000'000;
 
-// Option warm_start wins where its inertia is at most this share above the best of the others, so that segments stay what they are
-// unless something is gained.
-constexpr double kWarmStartTie = 1e-3;
-
 // Trains k segments on the rows. Nothing when there are no rows (all skipped, or none with a direction).
 //
 // The search: n_init starts (one with quality "fast"), each seeded, run through Lloyd's algorithm and improved by single-point
@@ -31,7 +27,8 @@ constexpr double kWarmStartTie = 1e-3;
 // most 20 (up to 1,000 rows: 40) for the winner; with quality "best" 100 for every start before they are compared; with "fast"
 // none. "best" also does what the default does, and is never worse. Of many rows, samples are searched without single-point moves
 // (search.h). An explicit start gets Lloyd's algorithm alone, and so does
-// option warm_start, the centroids of an earlier model, which is compared with what is found.
+// option warm_start, the centroids of an earlier model: what they lead to is the result unless the search has found an inertia that is
+// lower by more than min_gain of it, so that segments stay what they are as long as nothing is to be gained.
 //
 // Same rows (in any order), k, options: the same model, bit for bit, on every machine, with any number of threads. Not so where
 // the set has cells, which depend on how it came about: they are points at their means, the model says that it is not exact, and

@@ -10,7 +10,7 @@ namespace segmentation {
 namespace {
 
 constexpr const char* kKeys =
-    "blocks, distance, features, init, max_iter, min_size, n_init, on_null, quality, scale, seed, tol, warm_start";
+    "blocks, distance, features, init, max_iter, min_gain, min_size, n_init, on_null, quality, scale, seed, tol, warm_start";
 
 template <typename Enum>
 struct Word {
@@ -151,6 +151,11 @@ void ReadOption(const std::string& key, const JsonValue& value, Options* options
     options->min_size = ReadInteger(key, value, 0, INT64_MAX);
   } else if (key == "features") {
     options->features = ReadNames(key, value);
+  } else if (key == "min_gain") {
+    if (!value.IsNumber() || !(value.Number() >= 0 && value.Number() <= 1)) {
+      BadValue(key, Shown(value), "Valid values are numbers from 0 to 1: by how much other segments must lower the inertia.");
+    }
+    options->min_gain = value.Number();
   } else if (key == "blocks") {
     options->blocks = ReadBlocks(key, value);
   } else if (key == "warm_start") {

@@ -49,6 +49,7 @@ struct Options {
   // none): the columns of a category count as much as one number. In ascending order, apart from each other.
   std::vector<ColumnBlock> blocks;
   std::vector<std::vector<double>> warm_start;  // centroids of an earlier model, raw units, at most k: a start beside the others
+  double min_gain = 0.01;  // the share by which the inertia has to be lower for other centroids than those that warm_start leads to
 };
 
 // Reads options from JSON text (UTF-8). Throws kInvalidParameter for an unknown key or a bad value, with the valid ones in

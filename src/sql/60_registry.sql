@@ -29,6 +29,7 @@ CREATE TABLE segmentation.registry_version (
     moved double precision,                   -- share of those rows that are in another segment than under that version
     compared_with integer,                    -- that version
     warm_start boolean NOT NULL DEFAULT false, -- its centroids were a start of the training
+    forced boolean NOT NULL DEFAULT false,    -- what they led to was taken though there was better, which would have moved too many rows
     decision text NOT NULL,
     reasons text[] NOT NULL DEFAULT '{}',
     decided_by name,

@@ -122,13 +122,14 @@ BEGIN
         verdict := format('activated: it passed the gate and replaces version %s', active_version);
     END IF;
 
+    verdict := concat_ws('; ', verdict, payload ->> 'note');
     UPDATE segmentation.registry_model AS m SET last_version = number, next_segment = next_id WHERE m.name = model_name;
     INSERT INTO segmentation.registry_version (model, version, state, value, definition, survey, source_text, extension_version, trained_by, trained, seconds,
-        adjusted_rand_index, moved, compared_with, warm_start, decision, reasons)
+        adjusted_rand_index, moved, compared_with, warm_start, forced, decision, reasons)
     VALUES (model_name, number, CASE WHEN activate THEN 'accepted' ELSE 'candidate' END, model, coalesce(payload -> 'definition', '{}'),
         nullif(payload -> 'survey', 'null'), payload ->> 'source_text', (SELECT extversion FROM pg_extension WHERE extname = 'segmentation'), caller, clock_timestamp(),
         (payload ->> 'seconds')::float8, (payload ->> 'adjusted_rand_index')::float8, (payload ->> 'moved')::float8, (payload ->> 'compared_with')::integer,
-        coalesce((payload ->> 'warm_start')::boolean, false), verdict, objections);
+        coalesce((payload ->> 'warm_start')::boolean, false), coalesce((payload ->> 'forced')::boolean, false), verdict, objections);
     INSERT INTO segmentation.registry_segment (model, version, segment, continues, jaccard)
     SELECT model_name, number, ids[s.line], s.item ->> 'continues' IS NOT NULL, (s.item ->> 'jaccard')::float8
       FROM jsonb_array_elements(payload -> 'segments') WITH ORDINALITY AS s(item, line);
@@ -255,6 +256,10 @@ DECLARE
     same_features boolean := false;
     in_one_space boolean := false;
     warm_start boolean := false;
+    continued segmentation.trained;
+    other jsonb;
+    forced boolean := false;
+    note text;
     compared jsonb := '{}';
     failure text;
     failure_detail text;
@@ -283,6 +288,20 @@ BEGIN
     made.model := trained.model;
     IF same_features THEN
         compared := segmentation.compare_on_source(caller_path, reading, champion, made.model, definition -> 'gate', in_one_space);
+        -- Better segments that would move too many customers: those that continue the active ones, then.
+        IF warm_start AND (compared ->> 'moved')::float8 > (definition -> 'gate' -> 'max_moved')::float8
+                AND (@extschema@.kmeans_info(champion.value)).segments = (definition ->> 'k')::integer THEN
+            continued := segmentation.train_on_source(caller_path, jsonb_set(definition, '{options,min_gain}', '1'), reading, survey, champion.value, seed);
+            other := segmentation.compare_on_source(caller_path, reading, champion, continued.model, definition -> 'gate', in_one_space);
+            IF (other ->> 'moved')::float8 <= (definition -> 'gate' -> 'max_moved')::float8 THEN
+                note := format('other segments would lower the inertia by %s but move %s of the customers',
+                    segmentation.in_percent(1 - (@extschema@.kmeans_info(made.model)).inertia / (@extschema@.kmeans_info(continued.model)).inertia),
+                    segmentation.in_percent((compared ->> 'moved')::float8));
+                made.model := continued.model;
+                compared := other;
+                forced := true;
+            END IF;
+        END IF;
         reasons := reasons || ARRAY(SELECT jsonb_array_elements_text(compared -> 'reasons'));
     ELSE
         compared := jsonb_build_object('compared_with', champion.version, 'segments', (SELECT jsonb_agg(jsonb_build_object('segment', c.segment) ORDER BY c.ordinality)
@@ -290,7 +309,7 @@ BEGIN
     END IF;
     made.payload := compared || jsonb_build_object('definition', CASE WHEN seed IS NULL THEN definition
             ELSE jsonb_set(definition, '{options,seed}', to_jsonb(seed)) END,
-        'survey', segmentation.baseline_of(trained.survey), 'reasons', reasons, 'warm_start', warm_start,
+        'survey', segmentation.baseline_of(trained.survey), 'reasons', reasons, 'note', note, 'warm_start', warm_start, 'forced', forced,
         'source_text', (SELECT pg_get_viewdef(c.oid) FROM pg_class AS c WHERE c.oid = reading.source AND c.relkind IN ('v', 'm')));
     RETURN made;
 END $$;

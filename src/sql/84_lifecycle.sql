@@ -268,7 +268,7 @@ DECLARE
     ids integer[];
 BEGIN
     reading := segmentation.read_source(chosen.definition);
-    trained := segmentation.train_on_source(caller_path, chosen.definition, reading, NULL,
+    trained := segmentation.train_on_source(caller_path, CASE WHEN chosen.forced THEN jsonb_set(chosen.definition, '{options,min_gain}', '1') ELSE chosen.definition END, reading, NULL,
         CASE WHEN chosen.warm_start THEN (segmentation.version_of(model_name, chosen.compared_with)).value END, NULL);
     same_data := trained.survey -> 'fingerprint' = chosen.survey -> 'fingerprint';
     -- Ids are given by the registry, so they are the same.
