@@ -52,7 +52,7 @@ SurveyRequest ParseSurveyRequest(std::string_view json);
 //   fingerprint             32 hexadecimal digits
 //   numbers                 per number: name, missing, low, high; from the sample: mean, stddev, skewness, transformed_mean,
 //                           transformed_stddev, quantiles (in the order asked for), zeros, negatives, distinct, and
-//                           spikes (values that at least a twentieth of the rows have), edges (deciles of the others), counts (of
+//                           spikes (values that surely a twentieth of the rows have), edges (deciles of the others), counts (of
 //                           missing ones, spikes, and what lies below, between and above the edges)
 //   categories              per category: name, missing; from the sample: levels (the most frequent ones, at most 100), counts (of
 //                           missing ones, levels, others)

@@ -22,7 +22,9 @@ NumberBins MakeBins(const NumberSample& sample) {
   if (sample.values.empty()) return bins;
   bins.low = sample.values.front();
   bins.high = sample.values.back();
-  const double least = kSpikeShare * static_cast<double>(sample.values.size());
+  // By two standard errors more: of many values near the limit, those that chance has made frequent here are not frequent later.
+  const auto rows = static_cast<double>(sample.values.size());
+  const double least = kSpikeShare * rows + 2 * std::sqrt(kSpikeShare * (1 - kSpikeShare) * rows);
   std::vector<double> others;
   for (std::size_t i = 0; i < sample.values.size();) {
     std::size_t end = i;

@@ -31,7 +31,7 @@ struct NumberBins {
   double high = 0;
 };
 
-// Values that hold at least a twentieth of the rows are spikes; deciles of the others are edges.
+// Values that surely hold a twentieth of the rows are spikes; deciles of the others are edges.
 NumberBins MakeBins(const NumberSample& sample);
 // Of missing values, spikes, and the bins from the lowest.
 std::vector<double> CountIn(const NumberBins& bins, const NumberSample& sample);

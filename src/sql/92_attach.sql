@@ -5,14 +5,14 @@ CREATE FUNCTION segmentation.score_row() RETURNS trigger LANGUAGE plpgsql
 AS $$
 DECLARE
     segment integer;
-    said text := statement_timestamp() || ' ' || TG_ARGV[0];
+    setting text := 'segmentation_attach.m' || md5(TG_ARGV[0]);  -- when the model was last warned of
 BEGIN
     BEGIN
         segment := @extschema@.kmeans_assign(TG_ARGV[0], NEW);
     EXCEPTION WHEN OTHERS THEN
         -- Once for a statement, however many rows it has.
-        IF current_setting('segmentation_attach.said', true) IS DISTINCT FROM said THEN
-            PERFORM set_config('segmentation_attach.said', said, true);
+        IF current_setting(setting, true) IS DISTINCT FROM statement_timestamp()::text THEN
+            PERFORM set_config(setting, statement_timestamp()::text, true);
             RAISE WARNING USING ERRCODE = SQLSTATE, MESSAGE = format('column "%s" of %I.%I is left NULL: %s', TG_ARGV[1], TG_TABLE_SCHEMA, TG_TABLE_NAME, SQLERRM),
                 HINT = format('segmentation.detach(%L, %L) takes the trigger away.', TG_ARGV[0], format('%I.%I', TG_TABLE_SCHEMA, TG_TABLE_NAME));
         END IF;
