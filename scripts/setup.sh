@@ -100,6 +100,10 @@ postgres_majors() {
     done | sort -rn
 }
 
+has_cron() {
+    [ -e "/usr/share/postgresql/$PG_MAJOR/extension/pg_cron.control" ]
+}
+
 # Debian's package creates and starts a server of its own when it is installed: not for the sake of a demo or a test.
 install_packages() {
     local no_main=/etc/postgresql-common/createcluster.d/no-main-cluster-for-segmentation.conf status=0
@@ -121,6 +125,9 @@ setup_packages() {
         PG_MAJOR=$(postgres_majors dev | head -n 1)
         server=$(postgres_majors | head -n 1)
     fi
+    if [ "$1" = test ] && [ -n "$PG_MAJOR" ] && [ -z "$missing" ] && ! has_cron && apt-cache show "postgresql-$PG_MAJOR-cron" >/dev/null 2>&1; then
+        missing=postgresql-$PG_MAJOR-cron
+    fi
     if [ -n "$missing" ] || ! postgres_majors dev | grep -qx "$PG_MAJOR"; then
         command -v apt-get >/dev/null ||
             die "no apt-get here; wanted are PostgreSQL 14 or later with its server development files, and: ${missing//$'\n'/ }"
@@ -134,6 +141,10 @@ setup_packages() {
         fi
         if ! postgres_majors dev | grep -qx "$PG_MAJOR"; then
             missing="$missing postgresql-$PG_MAJOR postgresql-server-dev-$PG_MAJOR"
+        fi
+        # Schedules are tested where the distribution has pg_cron.
+        if [ "$1" = test ] && ! has_cron && apt-cache show "postgresql-$PG_MAJOR-cron" >/dev/null 2>&1; then
+            case $missing in *-cron*) ;; *) missing="$missing postgresql-$PG_MAJOR-cron" ;; esac
         fi
         # shellcheck disable=SC2086  # a list
         logged apt-install.log install_packages $missing || die "the packages could not be installed"

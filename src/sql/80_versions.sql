@@ -148,7 +148,7 @@ BEGIN
     ELSE
         UPDATE segmentation.registry_run AS r SET state = 'succeeded', finished = clock_timestamp(), version = number,
                message = array_to_string(verdict || objections, '; ')
-         WHERE r.id = run AND r.model = model_name AND r.state = 'running' AND r.started_by = caller;
+         WHERE r.id = run AND r.model = model_name AND r.state IN ('running', 'interrupted') AND r.started_by = caller;
     END IF;
     RETURN jsonb_build_object('version', number, 'decision', verdict, 'activated', activate, 'ids', ids);
 END $$;

@@ -21,7 +21,8 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION segmentation.registry_check_reader(name, segmentation.registry_model, segmentation.registry_version) IS 'Internal: whether a role may read the source of a definition.';
 
--- Starts the record of a run, and ends those of runs whose session is gone.
+-- Starts the record of a run, and ends those of runs whose session is gone. (Or seems to be: between the first commit of a retraining and its
+-- second transaction nobody holds its lock. What it says of itself in the end has the last word.)
 CREATE FUNCTION segmentation.begin_run_as_owner(caller name, model_name text) RETURNS bigint LANGUAGE plpgsql
     SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
@@ -51,7 +52,7 @@ DECLARE
 BEGIN
     UPDATE segmentation.registry_run AS r SET state = end_run_as_owner.state, finished = clock_timestamp(), message = end_run_as_owner.message,
            sqlstate = end_run_as_owner.sqlstate
-     WHERE r.id = run AND r.state = 'running' AND r.started_by = caller AND end_run_as_owner.state IN ('refused', 'failed')
+     WHERE r.id = run AND r.state IN ('running', 'interrupted') AND r.started_by = caller AND end_run_as_owner.state IN ('refused', 'failed')
     RETURNING r.model INTO model_name;
     IF FOUND THEN
         PERFORM segmentation.registry_note(caller, 'retrain', model_name, NULL, format('%s: %s', state, message));

@@ -98,12 +98,24 @@ CREATE FUNCTION segmentation.note_schedule(name text, cron_expression text, comm
     AS 'MODULE_PATHNAME', 'segmentation_as_owner' LANGUAGE C;
 COMMENT ON FUNCTION segmentation.note_schedule(text, text, text, text, text) IS 'Internal: keeps what was scheduled.';
 
--- pg_cron, or an error that says how to get it. here: whether it has to be in this database.
+-- Where pg_cron lives; only superusers may ask the server.
+CREATE FUNCTION segmentation.cron_database_as_owner(caller name) RETURNS text LANGUAGE plpgsql STABLE
+    SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    RETURN current_setting('cron.database_name', true);
+END $$;
+COMMENT ON FUNCTION segmentation.cron_database_as_owner(name) IS 'Internal: cron_database.';
+CREATE FUNCTION segmentation.cron_database() RETURNS text
+    AS 'MODULE_PATHNAME', 'segmentation_as_owner' LANGUAGE C STABLE;
+COMMENT ON FUNCTION segmentation.cron_database() IS 'Internal: the database in which pg_cron keeps its jobs; NULL where it is not loaded.';
+
+-- pg_cron, or an error that says how to get it.
 CREATE FUNCTION segmentation.require_cron(command text, job_name text, cron_expression text) RETURNS void LANGUAGE plpgsql STABLE
     SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    home text := current_setting('cron.database_name', true);
+    home text := segmentation.cron_database();
 BEGIN
     IF to_regclass('cron.job') IS NOT NULL AND EXISTS (SELECT FROM pg_extension WHERE extname = 'pg_cron') THEN
         IF NOT has_schema_privilege('cron', 'USAGE') THEN
@@ -170,7 +182,7 @@ BEGIN
         RETURN '[]';
     END IF;
     EXECUTE $query$
-        SELECT jsonb_agg(jsonb_build_object('model', s.model, 'job', j.jobid, 'active', j.active, 'time', d.start_time, 'finished', d.end_time,
+        SELECT jsonb_agg(jsonb_build_object('model', s.model, 'job', j.jobid, 'active', j.active, 'timezone', coalesce(current_setting('cron.timezone', true), 'GMT'), 'time', d.start_time, 'finished', d.end_time,
                                             'status', d.status, 'message', d.return_message))
           FROM segmentation.registry_schedule AS s JOIN cron.job AS j ON j.jobname = s.job_name AND j.username = s.scheduled_by AND j.database = s.job_database
           LEFT JOIN LATERAL (SELECT * FROM cron.job_run_details AS d WHERE d.jobid = j.jobid AND d.start_time IS NOT NULL ORDER BY d.runid DESC LIMIT 1) AS d ON true
@@ -188,7 +200,7 @@ CREATE VIEW segmentation.schedules WITH (security_barrier) AS
            (j.item ->> 'time')::timestamptz AS last_run, (j.item ->> 'finished')::timestamptz AS last_finished, j.item ->> 'status' AS last_status,
            j.item ->> 'message' AS last_message,
            CASE WHEN (j.item ->> 'active')::boolean
-                THEN segmentation.next_run(s.cron_expression, pg_catalog.now(), coalesce(pg_catalog.current_setting('cron.timezone', true), 'GMT')) END AS next_run,
+                THEN segmentation.next_run(s.cron_expression, pg_catalog.now(), j.item ->> 'timezone') END AS next_run,
            r.status AS last_training, r.message AS last_outcome
       FROM segmentation.registry_schedule AS s JOIN segmentation.registry_visible AS m ON m.name = s.model
       LEFT JOIN pg_catalog.jsonb_array_elements((SELECT segmentation.cron_jobs())) AS j(item) ON j.item ->> 'model' = s.model
