@@ -101,6 +101,9 @@ double Inertia(const Points& points, const std::vector<double>& centroids, const
   return totals[0].Value(unit);
 }
 
+// Iterations over fewer rows are not worth telling of.
+constexpr std::size_t kReportRows = 10'000;
+
 LloydWorkspace::LloydWorkspace() = default;
 LloydWorkspace::~LloydWorkspace() = default;
 LloydWorkspace::LloydWorkspace(LloydWorkspace&&) noexcept = default;
@@ -120,6 +123,9 @@ Clustering Lloyd(const Points& points, std::vector<double> centroids, const Lloy
   for (int i = 0; i < limits.max_iter && !state.converged; ++i) {
     const std::size_t changed = assignment.Assign(state.centroids, moved, team);
     ++state.iterations;
+    if (points.rows() >= kReportRows) {
+      team.interrupt().Report({Progress::Stage::kIterations, state.iterations, static_cast<std::uint64_t>(limits.max_iter), points.rows(), NAN});
+    }
     if (changed == 0) {
       state.converged = state.stable = true;
       break;

@@ -170,6 +170,8 @@ void SearchLocally(const Points& points, const SearchTask& task, const Effort& e
         const double fraction = random.Uniform(static_cast<std::uint32_t>(trial) + static_cast<std::uint32_t>(i), 0);
         changed[i] = AfterExchange(points, task, effort, exchanges, best->inertia, fraction, alone, &runners[worker]);
       });
+      team.interrupt().Report({Progress::Stage::kExchanges, static_cast<std::uint64_t>(trial) + wave, static_cast<std::uint64_t>(effort.trials),
+                               points.rows(), best->inertia});
       for (std::size_t i = 0; i < wave && !kept && steps < effort.steps; ++i, ++trial) {
         steps += pass * static_cast<double>(changed[i].iterations + 2);
         DropEmptyClusters(points.dimensions(), &changed[i]);
@@ -257,6 +259,8 @@ Clustering SearchFrom(const Points& points, const SearchTask& task, const Effort
     visited[worker].spare = std::move(state);
   });
   Clustering best = found.Take();
+  const std::uint64_t made = starts.end - starts.first;
+  team.interrupt().Report({Progress::Stage::kStarts, made, made, points.rows(), best.inertia});
   if (task.options.quality != Quality::kBest) {
     SearchLocally(points, task, effort, min_rows, starts.end, &best, team);
   }

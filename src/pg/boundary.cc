@@ -4,6 +4,8 @@
 #include <exception>
 #include <stdexcept>
 
+#include "pg/progress.h"
+
 namespace segmentation {
 namespace {
 
@@ -64,7 +66,7 @@ void RaiseError(const ErrorRecord& record) {
   pg_unreachable();
 }
 
-Interrupt ServerInterrupt() { return {&InterruptPending, &HandleInterrupt, nullptr}; }
+Interrupt ServerInterrupt() { return {&InterruptPending, &HandleInterrupt, nullptr, &SayProgress}; }
 
 void* Allocate(std::size_t bytes) {
   void* memory = nullptr;

@@ -7,6 +7,7 @@
 
 #include "pg/fit_request.h"
 #include "pg/flat_state.h"
+#include "pg/progress.h"
 #include "pg/sketch_state.h"
 #include "pg/train.h"
 
@@ -249,6 +250,7 @@ SEGMENTATION_FUNCTION(kmeans_accum) {
   }
   ReadRow(fcinfo, 4, &row);
   AppendFeatures(state, row.features, row.weight, row.weight_is_null);
+  if (unlikely(state->all_rows() % kRowsPerReport == 0)) SayRowsRead("training", state->all_rows());
   return StateResult(fcinfo, state);
 }
 

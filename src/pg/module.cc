@@ -16,6 +16,7 @@ namespace {
 
 int threads = 0;
 int train_memory_kb = 256 * 1024;
+int progress_interval = 10;
 
 }  // namespace
 
@@ -30,6 +31,8 @@ int TrainingThreads() {
 
 std::uint64_t TrainMemoryBytes() { return static_cast<std::uint64_t>(train_memory_kb) * 1024; }
 
+int ProgressInterval() { return progress_interval; }
+
 }  // namespace segmentation
 
 void _PG_init(void) {
@@ -41,5 +44,7 @@ void _PG_init(void) {
                           "Applies to each group and process. A training that needs more is refused.",
                           &segmentation::train_memory_kb, 256 * 1024, 1024, 680 * 1024, PGC_USERSET, GUC_UNIT_KB, nullptr,
                           nullptr, nullptr);
+  DefineCustomIntVariable("segmentation.progress_interval", "Seconds between notices about the progress of a training.",
+                          "0 means none.", &segmentation::progress_interval, 10, 0, 86400, PGC_USERSET, GUC_UNIT_S, nullptr, nullptr, nullptr);
   MarkGUCPrefixReserved("segmentation");
 }

@@ -12,4 +12,7 @@ std::uint64_t TrainMemoryBytes();
 // could have processes, but not more than there are processors. One in a parallel worker.
 int TrainingThreads();
 
+// segmentation.progress_interval: seconds between NOTICEs about long work; 0: none.
+int ProgressInterval();
+
 }  // namespace segmentation

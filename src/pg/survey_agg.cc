@@ -12,6 +12,7 @@
 #include "pg/array_arg.h"
 #include "pg/boundary.h"
 #include "pg/fit_request.h"
+#include "pg/progress.h"
 #include "pg/settings.h"
 
 namespace segmentation {
@@ -269,6 +270,7 @@ SEGMENTATION_FUNCTION(survey_accum) {
                       : static_cast<std::uint64_t>(PG_GETARG_INT64(1));
   AddToSample(state, HashFinish(HashStep(kSeeds[0], identity), 8), bytes, length);
   pfree(bytes);
+  if (unlikely(state->head.rows % kRowsPerReport == 0)) SayRowsRead("survey", state->head.rows);
   PG_RETURN_POINTER(state);
 }
 

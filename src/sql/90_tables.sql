@@ -167,6 +167,7 @@ DECLARE
     target_name text := format('%I.%I', state.target_schema, state.target_name);
     segment text := '@extschema@.kmeans_assign($1, s)';
     find text;
+    find_last text;
     write text;
     model @extschema@.kmeans_model := segmentation.model(state.model, state.version);
     version integer := state.version;
@@ -174,10 +175,17 @@ BEGIN
     after := CASE WHEN state.last_key IS NULL THEN 'true' ELSE format('ROW(%s) OPERATOR(pg_catalog.>) ROW(%s)', keys,
         (SELECT string_agg(format('%L::%s', k.value, t.name), ', ' ORDER BY k.line) FROM unnest(state.last_key) WITH ORDINALITY AS k(value, line)
            JOIN unnest(state.key_types) WITH ORDINALITY AS t(name, line) USING (line))) END;
-    find := format('SELECT ARRAY[%1$s], line FROM (SELECT %2$s, pg_catalog.row_number() OVER (ORDER BY %2$s) AS line FROM %3$s AS s WHERE %4$s ORDER BY %2$s LIMIT %5$s) AS s ORDER BY line DESC LIMIT 1',
-        (SELECT string_agg(format('s.%I::pg_catalog.text', k), ', ') FROM unnest(state.key) AS k), keys, source_name, after, state.batch_rows);
+    -- The last key of a full batch; where there is none, that of the rows that are left.
+    find := format('SELECT ARRAY[%s] FROM %s AS s WHERE %s ORDER BY %s OFFSET %s LIMIT 1',
+        (SELECT string_agg(format('s.%I::pg_catalog.text', k), ', ') FROM unnest(state.key) AS k), source_name, after, keys, state.batch_rows - 1);
+    find_last := format('SELECT ARRAY[%1$s], line FROM (SELECT %2$s, pg_catalog.row_number() OVER (ORDER BY %2$s) AS line FROM %3$s AS s WHERE %4$s) AS s ORDER BY line DESC LIMIT 1',
+        (SELECT string_agg(format('s.%I::pg_catalog.text', k), ', ') FROM unnest(state.key) AS k), keys, source_name, after);
+    rows := state.batch_rows;
     PERFORM set_config('search_path', caller_path, true);
-    EXECUTE find INTO bound, rows;
+    EXECUTE find INTO bound;
+    IF bound IS NULL THEN
+        EXECUTE find_last INTO bound, rows;
+    END IF;
     PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
     IF bound IS NULL THEN
         state.finished := true;
