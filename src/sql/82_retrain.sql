@@ -113,8 +113,8 @@ BEGIN
         RAISE WARNING USING MESSAGE = format('model "%s": %s', done.model, coalesce('version ' || done.version || ' is a ' || done.decision, 'refused: ' || done.decision)),
             DETAIL = array_to_string(done.reasons, '; ') || '.';
     ELSE
-        RAISE NOTICE 'model "%": version %, %; % rows, % segments, inertia %, % s', done.model, done.version, done.decision, done.rows, done.segments,
-            done.inertia, round(done.seconds::numeric, 1);
+        RAISE NOTICE 'model "%": version %, %; % rows, % segments, inertia %', done.model, done.version, done.decision, done.rows, done.segments,
+            segmentation.in_words(done.inertia);
     END IF;
 END $$;
 COMMENT ON FUNCTION segmentation.report_run(segmentation.run_outcome) IS 'Internal: says how a retraining ended.';
