@@ -40,7 +40,7 @@ suite_tap() {
         echo "there is no test/tap/*.t"
         return 1
     fi
-    with_server prove -v --merge -I test/tap/lib "${files[@]}" || status=$?
+    with_server prove -v --merge -j "$JOBS" -I test/tap/lib "${files[@]}" || status=$?
     passed=$(grep -E '^ok ' "$log" | grep -cviE '# *(skip|todo)')
     failed=$(grep -E '^not ok ' "$log" | grep -cviE '# *todo')
     skipped=$(grep -ciE '^(not )?ok .*# *(skip|todo)|^1\.\.0 # *skip' "$log")

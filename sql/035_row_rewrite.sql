@@ -26,15 +26,15 @@ BEGIN
         END IF;
     END LOOP;
 END $$;
-SELECT planned(format('SELECT kmeans_assign(%L, m), kmeans_distance(%1$L, m), kmeans_score(%1$L, m) FROM mixed AS m', :'plain'));
-SELECT planned(format('SELECT r.*, e.* FROM mixed AS m, kmeans_ranked(%L, m, 2) AS r, kmeans_explain(%1$L, m) AS e', :'plain'));
+SELECT planned(format('SELECT kmeans_assign(%L::kmeans_model, m), kmeans_distance(%1$L::kmeans_model, m), kmeans_score(%1$L::kmeans_model, m) FROM mixed AS m', :'plain'));
+SELECT planned(format('SELECT r.*, e.* FROM mixed AS m, kmeans_ranked(%L::kmeans_model, m, 2) AS r, kmeans_explain(%1$L::kmeans_model, m) AS e', :'plain'));
 -- A subquery that is merged into the query, and a view, come as the row they put together.
 CREATE VIEW merged AS SELECT id, note, 2 * n AS n, d, b, i2, i4, i8, f4, "Größe (cm)" FROM mixed;
-SELECT planned(format('SELECT kmeans_assign(%L, v) FROM merged AS v', :'plain'));
-SELECT planned(format('SELECT kmeans_assign(%L, v) FROM (SELECT *, 1 AS extra FROM mixed) AS v', :'plain'));
+SELECT planned(format('SELECT kmeans_assign(%L::kmeans_model, v) FROM merged AS v', :'plain'));
+SELECT planned(format('SELECT kmeans_assign(%L::kmeans_model, v) FROM (SELECT *, 1 AS extra FROM mixed) AS v', :'plain'));
 
 -- A function of SQL that is merged into the query.
-SELECT run(format('CREATE FUNCTION segment_of(mixed) RETURNS int LANGUAGE sql STABLE AS $f$ SELECT kmeans_assign(%L, $1) $f$', :'plain'));
+SELECT run(format('CREATE FUNCTION segment_of(mixed) RETURNS int LANGUAGE sql STABLE AS $f$ SELECT kmeans_assign(%L::kmeans_model, $1) $f$', :'plain'));
 SELECT planned('SELECT segment_of(m) FROM mixed AS m');
 
 -- The same answers. A model from a table is not known to the planner, which leaves that call as it is.
@@ -43,9 +43,9 @@ DECLARE model text;
 BEGIN
     FOR name, model IN SELECT m.name, m.model::text FROM models AS m WHERE m.name <> 'unknown' ORDER BY 1 LOOP
         EXECUTE format($sql$
-            SELECT count(*), count(kmeans_assign(%1$L, m)), count(*) FILTER (WHERE
-                (kmeans_assign(%1$L, m), kmeans_distance(%1$L, m), kmeans_score(%1$L, m)::text,
-                 ARRAY(SELECT r::text FROM kmeans_ranked(%1$L, m, 2) AS r), ARRAY(SELECT e::text FROM kmeans_explain(%1$L, m) AS e))
+            SELECT count(*), count(kmeans_assign(%1$L::kmeans_model, m)), count(*) FILTER (WHERE
+                (kmeans_assign(%1$L::kmeans_model, m), kmeans_distance(%1$L::kmeans_model, m), kmeans_score(%1$L::kmeans_model, m)::text,
+                 ARRAY(SELECT r::text FROM kmeans_ranked(%1$L::kmeans_model, m, 2) AS r), ARRAY(SELECT e::text FROM kmeans_explain(%1$L::kmeans_model, m) AS e))
                 IS DISTINCT FROM
                 (kmeans_assign(t.model, m), kmeans_distance(t.model, m), kmeans_score(t.model, m)::text,
                  ARRAY(SELECT r::text FROM kmeans_ranked(t.model, m, 2) AS r), ARRAY(SELECT e::text FROM kmeans_explain(t.model, m) AS e)))
@@ -61,28 +61,28 @@ SELECT * FROM differences('(VALUES (1)) AS v(x) CROSS JOIN mixed AS m');
 SELECT * FROM differences('generate_series(0, 3) AS g LEFT JOIN mixed AS m ON m.id = g');
 SELECT * FROM differences('generate_series(0, 3) AS g LEFT JOIN merged AS m ON m.id = g');
 SELECT * FROM differences('generate_series(0, 3) AS g LEFT JOIN (SELECT * FROM mixed WHERE id > 1) AS m ON m.id = g');
-SELECT g, a, d, r.segment FROM generate_series(0, 1) AS g LEFT JOIN (SELECT id, kmeans_assign(:'imputing', m) AS a, kmeans_distance(:'imputing', m) IS NULL AS d FROM mixed AS m) AS s ON id = g
-  LEFT JOIN LATERAL (SELECT segment FROM mixed AS m, kmeans_ranked(:'imputing', m, 1) WHERE id = g) AS r ON true ORDER BY g;
-SELECT planned(format('SELECT kmeans_assign(%L, m) FROM generate_series(0, 3) AS g LEFT JOIN mixed AS m ON id = g', :'plain'));
-SELECT planned(format('SELECT kmeans_assign(%L, m) FROM generate_series(0, 3) AS g LEFT JOIN mixed AS m ON id = g', :'imputing'));
+SELECT g, a, d, r.segment FROM generate_series(0, 1) AS g LEFT JOIN (SELECT id, kmeans_assign(:'imputing'::kmeans_model, m) AS a, kmeans_distance(:'imputing'::kmeans_model, m) IS NULL AS d FROM mixed AS m) AS s ON id = g
+  LEFT JOIN LATERAL (SELECT segment FROM mixed AS m, kmeans_ranked(:'imputing'::kmeans_model, m, 1) WHERE id = g) AS r ON true ORDER BY g;
+SELECT planned(format('SELECT kmeans_assign(%L::kmeans_model, m) FROM generate_series(0, 3) AS g LEFT JOIN mixed AS m ON id = g', :'plain'));
+SELECT planned(format('SELECT kmeans_assign(%L::kmeans_model, m) FROM generate_series(0, 3) AS g LEFT JOIN mixed AS m ON id = g', :'imputing'));
 
 -- What cannot be told when planning stays as it is, errors included: they come with a row, not before.
-SELECT planned(format('SELECT kmeans_assign(%L, m) FROM mixed AS m', :'unknown'));
-SELECT kmeans_assign(:'unknown', m) FROM mixed AS m WHERE false;
-SELECT kmeans_assign(:'unknown', m) FROM mixed AS m;
-SELECT kmeans_assign(:'plain', m) FROM (SELECT *, 1 AS i4 FROM mixed) AS m;
-SELECT kmeans_assign(:'plain', m) FROM (SELECT id, "Größe (cm)", f4, i2, i4, i8, n, b, note AS d FROM mixed) AS m;
-SELECT planned(format('SELECT id, (SELECT kmeans_assign(%L, m)) FROM mixed AS m', :'plain'));
-SELECT id, (SELECT kmeans_assign(:'plain', m)) AS a FROM mixed AS m ORDER BY id;
+SELECT planned(format('SELECT kmeans_assign(%L::kmeans_model, m) FROM mixed AS m', :'unknown'));
+SELECT kmeans_assign(:'unknown'::kmeans_model, m) FROM mixed AS m WHERE false;
+SELECT kmeans_assign(:'unknown'::kmeans_model, m) FROM mixed AS m;
+SELECT kmeans_assign(:'plain'::kmeans_model, m) FROM (SELECT *, 1 AS i4 FROM mixed) AS m;
+SELECT kmeans_assign(:'plain'::kmeans_model, m) FROM (SELECT id, "Größe (cm)", f4, i2, i4, i8, n, b, note AS d FROM mixed) AS m;
+SELECT planned(format('SELECT id, (SELECT kmeans_assign(%L::kmeans_model, m)) FROM mixed AS m', :'plain'));
+SELECT id, (SELECT kmeans_assign(:'plain'::kmeans_model, m)) AS a FROM mixed AS m ORDER BY id;
 -- Grouping by the row; a grouping set makes the row NULL and leaves its columns.
-SELECT kmeans_assign(:'plain', m) AS a, count(*) FROM mixed AS m WHERE id < 3 GROUP BY m ORDER BY m;
-SELECT kmeans_assign(:'plain', m) AS a, count(*) FROM mixed AS m WHERE id < 3 GROUP BY ROLLUP (m) ORDER BY count(*), a;
-SELECT kmeans_assign(:'plain', m) AS a, count(*) AS rows FROM mixed AS m GROUP BY 1 HAVING count(*) > 0 ORDER BY 1;
-SELECT DISTINCT kmeans_assign(:'plain', m) AS a, rank() OVER (ORDER BY kmeans_distance(:'plain', m)) FROM mixed AS m ORDER BY 2;
+SELECT kmeans_assign(:'plain'::kmeans_model, m) AS a, count(*) FROM mixed AS m WHERE id < 3 GROUP BY m ORDER BY m;
+SELECT kmeans_assign(:'plain'::kmeans_model, m) AS a, count(*) FROM mixed AS m WHERE id < 3 GROUP BY ROLLUP (m) ORDER BY count(*), a;
+SELECT kmeans_assign(:'plain'::kmeans_model, m) AS a, count(*) AS rows FROM mixed AS m GROUP BY 1 HAVING count(*) > 0 ORDER BY 1;
+SELECT DISTINCT kmeans_assign(:'plain'::kmeans_model, m) AS a, rank() OVER (ORDER BY kmeans_distance(:'plain'::kmeans_model, m)) FROM mixed AS m ORDER BY 2;
 -- Volatile columns are all evaluated, and once.
 CREATE SEQUENCE seen;
-SELECT kmeans_assign(:'plain', ROW(m.*, nextval('seen'))) IS NULL AS no_names FROM mixed AS m WHERE false;
-SELECT count(kmeans_assign(:'plain', m)) FROM (SELECT *, nextval('seen') AS extra FROM mixed) AS m;
+SELECT kmeans_assign(:'plain'::kmeans_model, ROW(m.*, nextval('seen'))) IS NULL AS no_names FROM mixed AS m WHERE false;
+SELECT count(kmeans_assign(:'plain'::kmeans_model, m)) FROM (SELECT *, nextval('seen') AS extra FROM mixed) AS m;
 SELECT currval('seen');
 
 -- Inheritance, partitions, changes of data, RETURNING, row-level security, a trigger's rows.
@@ -96,20 +96,20 @@ CREATE TABLE child (more text) INHERITS (mixed);
 INSERT INTO child SELECT *, 'more' FROM mixed;
 SELECT * FROM differences('mixed AS m');
 ALTER TABLE mixed ADD segment int;
-UPDATE mixed AS m SET segment = kmeans_assign(:'plain', m);
+UPDATE mixed AS m SET segment = kmeans_assign(:'plain'::kmeans_model, m);
 SELECT id, segment, count(*) FROM mixed GROUP BY 1, 2 ORDER BY 1;
-UPDATE mixed AS m SET i4 = i4 + 20, f4 = 27, d = 27 WHERE id = 1 AND note = 'x' RETURNING id, segment AS before, kmeans_assign(:'plain', m) AS after;
-INSERT INTO mixed AS m SELECT 2, 1, 1, 1, 1, 1, 1, true, 1 ON CONFLICT (id) DO UPDATE SET segment = kmeans_assign(:'plain', excluded) RETURNING id, segment;
-DELETE FROM mixed AS m WHERE kmeans_assign(:'plain', m) IS NULL RETURNING id;
+UPDATE mixed AS m SET i4 = i4 + 20, f4 = 27, d = 27 WHERE id = 1 AND note = 'x' RETURNING id, segment AS before, kmeans_assign(:'plain'::kmeans_model, m) AS after;
+INSERT INTO mixed AS m SELECT 2, 1, 1, 1, 1, 1, 1, true, 1 ON CONFLICT (id) DO UPDATE SET segment = kmeans_assign(:'plain'::kmeans_model, excluded) RETURNING id, segment;
+DELETE FROM mixed AS m WHERE kmeans_assign(:'plain'::kmeans_model, m) IS NULL RETURNING id;
 CREATE FUNCTION fill_segment() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN NEW.segment := 7; RETURN NEW; END $$;
-SELECT run(format('CREATE TRIGGER fill BEFORE UPDATE ON mixed FOR EACH ROW WHEN (kmeans_assign(%L, NEW) IS DISTINCT FROM OLD.segment) EXECUTE FUNCTION fill_segment()', :'plain'));
-UPDATE ONLY mixed SET f4 = f4 + 1 WHERE id < 3 RETURNING id, segment, kmeans_assign(:'plain', mixed) AS really;
+SELECT run(format('CREATE TRIGGER fill BEFORE UPDATE ON mixed FOR EACH ROW WHEN (kmeans_assign(%L::kmeans_model, NEW) IS DISTINCT FROM OLD.segment) EXECUTE FUNCTION fill_segment()', :'plain'));
+UPDATE ONLY mixed SET f4 = f4 + 1 WHERE id < 3 RETURNING id, segment, kmeans_assign(:'plain'::kmeans_model, mixed) AS really;
 CREATE ROLE regress_segment_reader;
 GRANT SELECT ON mixed TO regress_segment_reader;
 ALTER TABLE mixed ENABLE ROW LEVEL SECURITY;
-SELECT run(format('CREATE POLICY own ON mixed USING (kmeans_assign(%L, mixed) = 0)', :'plain'));
+SELECT run(format('CREATE POLICY own ON mixed USING (kmeans_assign(%L::kmeans_model, mixed) = 0)', :'plain'));
 SET ROLE regress_segment_reader;
-SELECT id, kmeans_assign(:'plain', m) AS a FROM mixed AS m ORDER BY id;
+SELECT id, kmeans_assign(:'plain'::kmeans_model, m) AS a FROM mixed AS m ORDER BY id;
 RESET ROLE;
 
 -- What the model does not read is not fetched: photos lie out of line.
@@ -123,14 +123,14 @@ BEGIN
     EXECUTE 'EXPLAIN (ANALYZE, BUFFERS, TIMING OFF, SUMMARY OFF, FORMAT json) ' || query INTO plan;
     RETURN (plan #>> '{0,Plan,Shared Hit Blocks}')::int + (plan #>> '{0,Plan,Shared Read Blocks}')::int;
 END $$;
-SELECT blocks_read(format('SELECT sum(kmeans_assign(%L, w)) FROM wide AS w', :'ab')) < 10 AS few_blocks,
+SELECT blocks_read(format('SELECT sum(kmeans_assign(%L::kmeans_model, w)) FROM wide AS w', :'ab')) < 10 AS few_blocks,
        blocks_read(format('SELECT sum(kmeans_assign(%L::kmeans_model, CASE WHEN true THEN w END)) FROM wide AS w', :'ab')) < 10 AS here_too,
        blocks_read(format('SELECT sum(kmeans_assign((SELECT %L::kmeans_model OFFSET 0), w)) FROM wide AS w', :'ab')) > 100 AS many_without;
 
 -- Prepared statements: with the model as a parameter, and over a change of names.
 PREPARE by_model(kmeans_model) AS SELECT sum(kmeans_assign($1, w)) FROM wide AS w;
 EXECUTE by_model(:'ab');
-PREPARE renamed AS SELECT sum(kmeans_assign(:'ab', w)) FROM wide AS w;
+PREPARE renamed AS SELECT sum(kmeans_assign(:'ab'::kmeans_model, w)) FROM wide AS w;
 EXECUTE renamed;
 ALTER TABLE wide RENAME b TO c;
 EXECUTE renamed;

@@ -1,8 +1,9 @@
--- Passes of kmeans_step over a table, as a call. STABLE: all passes see the same rows. No SET search_path, under which functions
--- of a source view might not find what they look for: names are qualified instead.
+-- Passes of kmeans_step over a table, as a call. STABLE: all passes see the same rows. The passes run under the caller's search_path, without
+-- which functions of a source view might not find what they look for; everything else has a pinned one.
 
-CREATE FUNCTION segmentation.refine(model @extschema@.kmeans_model, source regclass, features text[], passes integer DEFAULT 1)
+CREATE FUNCTION segmentation.refine_on_source(caller_path text, model @extschema@.kmeans_model, source regclass, features text[], passes integer)
     RETURNS @extschema@.kmeans_model LANGUAGE plpgsql STABLE
+    SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     feature text;
@@ -57,7 +58,9 @@ BEGIN
         pg_catalog.array_to_string(columns, ', '), source);
 
     FOR pass IN 1..passes LOOP
+        PERFORM set_config('search_path', caller_path, true);
         EXECUTE step INTO moved USING model;
+        PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
         IF moved IS NULL THEN
             RAISE NOTICE 'no row of % has a score: the model stays as it is', source;
             RETURN model;
@@ -75,5 +78,13 @@ BEGIN
         EXIT WHEN shift * shift * about.weight <= 1e-18 * about.inertia;
     END LOOP;
     RETURN model;
+END $$;
+COMMENT ON FUNCTION segmentation.refine_on_source(text, @extschema@.kmeans_model, regclass, text[], integer) IS 'Internal: refine.';
+
+CREATE FUNCTION segmentation.refine(model @extschema@.kmeans_model, source regclass, features text[], passes integer DEFAULT 1)
+    RETURNS @extschema@.kmeans_model LANGUAGE plpgsql STABLE
+AS $$
+BEGIN
+    RETURN segmentation.refine_on_source(pg_catalog.current_setting('search_path'), model, source, features, passes);
 END $$;
 COMMENT ON FUNCTION segmentation.refine(@extschema@.kmeans_model, regclass, text[], integer) IS 'Improves a model by passes of k-means over all rows of a table or view, in constant memory, and returns it; features are its columns in the order of the model''s inputs. Stops early when the model no longer moves.';

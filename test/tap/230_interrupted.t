@@ -5,6 +5,7 @@ use warnings;
 use Test::More;
 use Session;
 
+own_server();    # one test kills a process of it
 my $database = create_database('interrupted');
 my $s = session($database, settings => '-c client_min_messages=error');
 # A source that waits in the middle of being read, when it is told to. (Advisory lock 77 is free: no wait.)

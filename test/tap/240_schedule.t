@@ -18,9 +18,7 @@ if (!$ENV{SEGMENTATION_CRON}) {
     drop_databases();
     plan skip_all => 'pg_cron is not installed' if !-e "/usr/share/postgresql/$major/extension/pg_cron.control";
     $ENV{SEGMENTATION_CRON} = $ok ? 'yes' : 'no';
-    delete $ENV{$_} for qw(PGHOST PGPORT PGUSER PGPASSWORD PGDATABASE PGSYSCONFDIR PGSERVICEFILE PGDATA PG_CLUSTER_CONF_ROOT PGPASSFILE);
-    exec 'pg_virtualenv', '-t', '-v', $major, '-o', 'listen_addresses=127.0.0.1, ::1', '-o', 'shared_preload_libraries=pg_cron', '-o', 'cron.database_name=tap_schedule',
-        '-o', 'cron.use_background_workers=on', 'env', 'PGHOST=127.0.0.1', $^X, (map { "-I$_" } @INC), $0;
+    own_server('shared_preload_libraries=pg_cron', 'cron.database_name=tap_schedule', 'cron.use_background_workers=on');
 }
 
 is($ENV{SEGMENTATION_CRON}, 'yes', 'without pg_cron: an error says how to get it');

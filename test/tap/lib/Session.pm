@@ -7,6 +7,7 @@ package Session;
 use strict;
 use warnings;
 use Exporter 'import';
+use Fcntl qw(:flock F_SETFD);
 use File::Temp;
 use IO::Select;
 use IPC::Open3;
@@ -14,11 +15,33 @@ use POSIX ();
 use Symbol 'gensym';
 use Time::HiRes qw(time sleep);
 
-our @EXPORT = qw(create_database drop_databases psql session sql_literal wait_until median server_start_time
+our @EXPORT = qw(own_server create_database drop_databases psql session sql_literal wait_until median server_start_time
     debug_parallel_query sample_table);
 
 my @databases;
+my $own_server_lock;
 my $answers = 0;
+
+# Runs the test file once more, beside a server of its own with these settings (name=value), unless that is where it runs already: for
+# tests that crash the server, or need other settings. What the environment has besides stays.
+sub own_server {
+    my (@settings) = @_;
+    # Two servers that start at the same moment would choose the same port, so one waits until the other's is there.
+    if (my $number = $ENV{SEGMENTATION_OWN_SERVER}) {
+        flock $own_server_lock, LOCK_UN if open $own_server_lock, '+<&=', $number;
+        return;
+    }
+    open $own_server_lock, '+>>', '/tmp/segmentation_tap.lock' or die "cannot open the lock: $!";
+    chmod 0666, '/tmp/segmentation_tap.lock';
+    flock $own_server_lock, LOCK_EX;
+    fcntl $own_server_lock, F_SETFD, 0;    # the new server's side inherits it
+    my $major = int(psql('postgres', 'SHOW server_version_num')->{out} / 10000);
+    $ENV{SEGMENTATION_OWN_SERVER} = fileno $own_server_lock;
+    delete $ENV{$_} for grep { /^PG(?!_)/ } keys %ENV;
+    delete $ENV{PG_CLUSTER_CONF_ROOT};
+    exec 'pg_virtualenv', '-t', '-v', $major, (map { ('-o', $_) } 'listen_addresses=127.0.0.1, ::1', @settings), 'env', 'PGHOST=127.0.0.1', $^X,
+        (map { "-I$_" } @INC), $0;
+}
 
 # A new database with the extension (unless extension => 0); returns its name.
 sub create_database {
