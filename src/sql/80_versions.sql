@@ -57,6 +57,16 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION segmentation.registry_activate(text, integer) IS 'Internal: makes a version the active one.';
 
+-- Whether a version may take over only after somebody other than its trainer has approved it: by its own gate, or by that of the version that
+-- it would replace, so that the rule can only be dropped by somebody's approval, too.
+CREATE FUNCTION segmentation.registry_is_manual(model_name text, definition jsonb) RETURNS boolean LANGUAGE sql STABLE
+    SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT coalesce(bool_or(definition -> 'gate' ->> 'approval' IS NOT DISTINCT FROM 'manual' OR v.definition -> 'gate' ->> 'approval' IS NOT DISTINCT FROM 'manual'), false)
+      FROM segmentation.registry_version AS v WHERE v.model = model_name AND v.active
+$$;
+COMMENT ON FUNCTION segmentation.registry_is_manual(text, jsonb) IS 'Internal: whether a version has to be approved before it takes over.';
+
 -- Adds a version. payload: what add_version is given by train_version and register; every decision that depends on rights or on what is
 -- active is made here.
 CREATE FUNCTION segmentation.add_version_as_owner(caller name, model_name text, model @extschema@.kmeans_model, payload jsonb) RETURNS jsonb LANGUAGE plpgsql
@@ -72,7 +82,6 @@ DECLARE
     objections text[] := ARRAY(SELECT jsonb_array_elements_text(coalesce(payload -> 'reasons', '[]')));
     verdict text;
     activate boolean := false;
-    manual boolean := payload -> 'definition' -> 'gate' ->> 'approval' IS NOT DISTINCT FROM 'manual';
     run bigint := (payload ->> 'run')::bigint;
 BEGIN
     IF NOT EXISTS (SELECT FROM segmentation.registry_model AS m WHERE m.name = model_name) THEN
@@ -111,7 +120,7 @@ BEGIN
         verdict := 'candidate: it was not to be activated';
     ELSIF cardinality(objections) > 0 THEN
         verdict := 'candidate: it did not pass the gate';
-    ELSIF manual THEN
+    ELSIF segmentation.registry_is_manual(model_name, payload -> 'definition') THEN
         verdict := 'candidate: it waits for approval';
     ELSIF NOT segmentation.registry_has_role(caller, about.owner) AND NOT segmentation.registry_may(caller, model_name, 'approve') THEN
         verdict := format('candidate: %I may train versions but not activate them', caller);

@@ -5,8 +5,7 @@ CREATE FUNCTION segmentation.registry_check_approval(caller name, chosen segment
     SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-    IF chosen.definition -> 'gate' ->> 'approval' IS DISTINCT FROM 'manual' OR chosen.activated IS NOT NULL
-            OR NOT EXISTS (SELECT FROM segmentation.registry_version AS v WHERE v.model = chosen.model AND v.active) THEN
+    IF NOT segmentation.registry_is_manual(chosen.model, chosen.definition) OR chosen.activated IS NOT NULL THEN
         RETURN;
     ELSIF chosen.trained_by = caller THEN
         RAISE EXCEPTION USING ERRCODE = '42501', MESSAGE = format('version %s of model "%s" must be approved by somebody else', chosen.version, chosen.model),

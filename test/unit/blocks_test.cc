@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <cstring>
 
 #include "core/fit.h"
 #include "core/options.h"
@@ -71,7 +72,9 @@ TEST(Blocks, VariancesAddUpToTheMeanOfTheOthers) {
       const double mean = (v[0] + v[4]) / 2;
       EXPECT_NEAR(v[1] + v[2] + v[3], mean, 1e-11 * mean) << Name(scale);
       EXPECT_NEAR(v[5] + v[6], mean, 1e-11 * mean) << Name(scale);
-      if (scale == Scale::kZscore) EXPECT_NEAR(mean, 1, 1e-12);
+      if (scale == Scale::kZscore) {
+        EXPECT_NEAR(mean, 1, 1e-12);
+      }
       // One scale each, so that distances between levels keep their proportions.
       EXPECT_EQ(made.scale[1], made.scale[2]);
       EXPECT_EQ(made.scale[1], made.scale[3]);
