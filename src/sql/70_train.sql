@@ -87,6 +87,15 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION segmentation.source_columns(regclass, text[], text) IS 'Internal: the columns of a table or view, and how they are read.';
 
+CREATE FUNCTION segmentation.key_of(relation regclass) RETURNS text[] LANGUAGE sql STABLE
+    SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT array_agg(a.attname::text ORDER BY i.line)
+      FROM pg_index AS x, unnest(x.indkey::int2[]) WITH ORDINALITY AS i(number, line), pg_attribute AS a
+     WHERE x.indrelid = relation AND x.indisprimary AND a.attrelid = relation AND a.attnum = i.number
+$$;
+COMMENT ON FUNCTION segmentation.key_of(regclass) IS 'Internal: the columns of the primary key; NULL where there is none.';
+
 -- What tells a row of the source from others, as an expression: its key, or where it lies, or NULL.
 CREATE FUNCTION segmentation.source_key(source regclass, key text[]) RETURNS text LANGUAGE plpgsql STABLE
     SET search_path = pg_catalog, pg_temp
@@ -163,9 +172,7 @@ BEGIN
     definition := jsonb_build_object('schema', about.nspname, 'source', about.relname, 'features', features, 'k', k, 'prepare', coalesce(prepare, '{}'),
         'profile', coalesce(profile, '{}'), 'outcome', outcome, 'weight', weight, 'gate', segmentation.gate_settings(gate),
         'options', '{"scale": "zscore", "seed": 0}' || settings,
-        'key', coalesce(key, (SELECT array_agg(a.attname::text ORDER BY i.line)
-                                FROM pg_index AS x, unnest(x.indkey::int2[]) WITH ORDINALITY AS i(number, line), pg_attribute AS a
-                               WHERE x.indrelid = source AND x.indisprimary AND a.attrelid = source AND a.attnum = i.number), '{}'));
+        'key', coalesce(key, segmentation.key_of(source), '{}'));
     -- Raises where "prepare" or the options are not what they should be.
     PERFORM segmentation.plan_training(segmentation.plan_of(definition, columns));
     PERFORM segmentation.check_options((definition -> 'options') - 'outliers', k);

@@ -90,15 +90,6 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION segmentation.require_integer_column(regclass, text) IS 'Internal: checks a column that takes segments.';
 
-CREATE FUNCTION segmentation.key_of(relation regclass) RETURNS text[] LANGUAGE sql STABLE
-    SET search_path = pg_catalog, pg_temp
-AS $$
-    SELECT array_agg(a.attname::text ORDER BY i.line)
-      FROM pg_index AS x, unnest(x.indkey::int2[]) WITH ORDINALITY AS i(number, line), pg_attribute AS a
-     WHERE x.indrelid = relation AND x.indisprimary AND a.attrelid = relation AND a.attnum = i.number
-$$;
-COMMENT ON FUNCTION segmentation.key_of(regclass) IS 'Internal: the columns of the primary key; NULL where there is none.';
-
 CREATE FUNCTION segmentation.begin_scoring(model_name text, target regclass, target_column text, version_column text, key text[], batch_rows integer)
     RETURNS segmentation.scoring LANGUAGE plpgsql
     SET search_path = pg_catalog, pg_temp

@@ -25,7 +25,8 @@ Options WithBlocks(Scale scale, std::vector<ColumnBlock> blocks) {
   return options;
 }
 
-// Two numbers of different units, a category of three levels in columns 1 to 3, a number, and one of two levels in columns 5 and 6.
+// Two numbers of different units, a category of three levels in columns 1 to 3, a number, and one of two levels in columns
+// 5 and 6.
 Matrix Customers(std::size_t rows, std::uint64_t seed) {
   test::Random random(seed);
   Matrix matrix;
@@ -48,7 +49,8 @@ std::vector<double> Variances(const Matrix& points, const std::vector<double>& w
   for (std::size_t j = 0; j < points.front().size(); ++j) {
     double mean = 0, second = 0;
     for (std::size_t i = 0; i < points.size(); ++i) mean += weights[i] / total * points[i][j];
-    for (std::size_t i = 0; i < points.size(); ++i) second += weights[i] / total * (points[i][j] - mean) * (points[i][j] - mean);
+    for (std::size_t i = 0; i < points.size(); ++i)
+      second += weights[i] / total * (points[i][j] - mean) * (points[i][j] - mean);
     variances.push_back(second);
   }
   return variances;
@@ -145,7 +147,8 @@ TEST(Blocks, IntegerWeightsAreRepeatedRows) {
   for (Scale scale : kScales) {
     const Options options = WithBlocks(scale, {{1, 3}, {5, 6}});
     const Preprocessed weighted = Preprocess(test::OwnedRows(matrix, weights).set(), options, test::Alone());
-    const Preprocessed repeated = Preprocess(test::OwnedRows(test::Repeated(matrix, weights)).set(), options, test::Alone());
+    const Preprocessed repeated =
+        Preprocess(test::OwnedRows(test::Repeated(matrix, weights)).set(), options, test::Alone());
     for (std::size_t j = 0; j < 7; ++j) {
       EXPECT_NEAR(weighted.scale[j], repeated.scale[j], 1e-12 * repeated.scale[j]);
       EXPECT_NEAR(weighted.offset[j], repeated.offset[j], 1e-12 * std::abs(repeated.offset[j]));
@@ -177,9 +180,12 @@ TEST(Blocks, AreReadFrom1) {
 }
 
 TEST(Blocks, BadOnesAreErrors) {
-  for (const char* value : {"5", "null", "\"1-3\"", "{}", "[1,3]", "[[1]]", "[[1,2,3]]", "[[0,2]]", "[[-1,2]]", "[[3,2]]", "[[1,3],[3,4]]", "[[4,5],[1,2]]",
-                            "[[1,16385]]", "[[1.5,2]]", "[[1,2.5]]", "[[\"1\",2]]", "[[null,2]]", "[[1,2],5]", "[[1,1e300]]", "[[1,2],[1,2]]"}) {
-    const Error error = ExpectError(ErrorCode::kInvalidParameter, [&] { ParseOptions(std::string(R"({"blocks":)") + value + "}"); }, value);
+  for (const char* value : {"5",           "null",         "\"1-3\"",   "{}",          "[1,3]",         "[[1]]",
+                            "[[1,2,3]]",   "[[0,2]]",      "[[-1,2]]",  "[[3,2]]",     "[[1,3],[3,4]]", "[[4,5],[1,2]]",
+                            "[[1,16385]]", "[[1.5,2]]",    "[[1,2.5]]", "[[\"1\",2]]", "[[null,2]]",    "[[1,2],5]",
+                            "[[1,1e300]]", "[[1,2],[1,2]]"}) {
+    const Error error = ExpectError(
+        ErrorCode::kInvalidParameter, [&] { ParseOptions(std::string(R"({"blocks":)") + value + "}"); }, value);
     EXPECT_NE(error.message().find("\"blocks\""), std::string::npos) << error.message();
     EXPECT_NE(error.hint().find("[first, last]"), std::string::npos) << error.hint();
   }
@@ -192,7 +198,8 @@ TEST(Blocks, BeyondTheColumnsAreAnError) {
   const Error error = ExpectError(ErrorCode::kDimensionMismatch, [&] { CheckOptions(options, 2, 7); });
   EXPECT_NE(error.detail().find('8'), std::string::npos) << error.detail();
   EXPECT_NE(error.detail().find('7'), std::string::npos) << error.detail();
-  ExpectError(ErrorCode::kDimensionMismatch, [&] { Fit(test::OwnedRows(Customers(20, 1)).set(), 2, options, test::kNoInterrupt); });
+  ExpectError(ErrorCode::kDimensionMismatch,
+              [&] { Fit(test::OwnedRows(Customers(20, 1)).set(), 2, options, test::kNoInterrupt); });
 }
 
 }  // namespace

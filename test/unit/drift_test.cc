@@ -17,15 +17,17 @@ using Counts = std::vector<double>;
 // ---- the tail ------------------------------------------------------------------------------------------------------
 
 TEST(ChiSquareTail, AgreesWithPublishedTables) {
-  // Upper critical values: NIST/SEMATECH e-Handbook of Statistical Methods, 1.3.6.7.4, with more digits from scipy.stats.chi2.
+  // Upper critical values: NIST/SEMATECH e-Handbook of Statistical Methods, 1.3.6.7.4, with more digits from
+  // scipy.stats.chi2.
   const struct {
     double statistic;
     int degrees;
     double tail;
   } kTable[] = {
-      {2.705543454095404, 1, 0.10},  {3.841458820694124, 1, 0.05},  {6.634896601021213, 1, 0.01},  {10.827566170662733, 1, 0.001},
-      {5.991464547107979, 2, 0.05},  {7.814727903251179, 3, 0.05},  {9.487729036781154, 4, 0.05},  {11.07049769351635, 5, 0.05},
-      {15.08627246938899, 5, 0.01},  {18.307038053275146, 10, 0.05}, {23.20925115895436, 10, 0.01}, {31.41043284423092, 20, 0.05},
+      {2.705543454095404, 1, 0.10},   {3.841458820694124, 1, 0.05},  {6.634896601021213, 1, 0.01},
+      {10.827566170662733, 1, 0.001}, {5.991464547107979, 2, 0.05},  {7.814727903251179, 3, 0.05},
+      {9.487729036781154, 4, 0.05},   {11.07049769351635, 5, 0.05},  {15.08627246938899, 5, 0.01},
+      {18.307038053275146, 10, 0.05}, {23.20925115895436, 10, 0.01}, {31.41043284423092, 20, 0.05},
   };
   for (const auto& line : kTable) {
     EXPECT_NEAR(ChiSquareTail(line.statistic, line.degrees), line.tail, 1e-12 * line.tail) << line.degrees;
@@ -72,7 +74,7 @@ TEST(ChiSquareTail, IsTheIntegralOfTheDensity) {
 TEST(ChiSquareTail, IsAProbabilityThatFallsWithTheStatisticAndGrowsWithTheDegrees) {
   for (int degrees = 1; degrees <= 120; ++degrees) {
     double before = 1;
-    for (double x = 1e-300; x < 1e300; x *= x > 0.1 && x < 1e4 ? 1.1 : 10) {
+    for (double x = 1e-300; x<1e300; x *= x> 0.1 && x < 1e4 ? 1.1 : 10) {
       const double tail = ChiSquareTail(x, degrees);
       EXPECT_TRUE(tail >= 0 && tail <= 1) << tail << " at " << x << ", " << degrees;
       EXPECT_LE(tail, before * (1 + 1e-11)) << x << ", " << degrees;
@@ -115,10 +117,12 @@ double PlainIndex(const Counts& before, const Counts& now) {
   return index;
 }
 
-double Total(const Counts& counts) { return std::accumulate(counts.begin(), counts.end(), 0.0); }
+double Total(const Counts& counts) {
+  return std::accumulate(counts.begin(), counts.end(), 0.0);
+}
 
-// By hand: shares 10.5, 20.5, 30.5 of 61.5 against the reverse, so 2 * 20/61.5 * ln(61/21), less 2 * (1/60 + 1/60). Each bin expects
-// 20, 20, 20, so that four cells are off by 10: 4 * 100/20.
+// By hand: shares 10.5, 20.5, 30.5 of 61.5 against the reverse, so 2 * 20/61.5 * ln(61/21), less 2 * (1/60 + 1/60). Each
+// bin expects 20, 20, 20, so that four cells are off by 10: 4 * 100/20.
 TEST(CompareCounts, ThreeBinsByHand) {
   const DriftTest test = CompareCounts({10, 20, 30}, {30, 20, 10});
   EXPECT_NEAR(test.psi, 40 / 61.5 * std::log(61.0 / 21.0) - 4.0 / 60, 1e-14);
@@ -128,7 +132,8 @@ TEST(CompareCounts, ThreeBinsByHand) {
   EXPECT_NEAR(test.p, std::exp(-10.0), 1e-15);
 }
 
-// Twice as many rows now. Two by two: N (ad - bc)^2 / (row and column sums) = 300 (50*150 - 50*50)^2 / (100 * 200 * 100 * 200).
+// Twice as many rows now. Two by two: N (ad - bc)^2 / (row and column sums) = 300 (50*150 - 50*50)^2 / (100 * 200 * 100 *
+// 200).
 TEST(CompareCounts, TwoBinsOfUnequalSidesByHand) {
   const DriftTest test = CompareCounts({50, 50}, {50, 150});
   EXPECT_NEAR(test.psi, (150.5 / 201 - 0.5) * std::log(150.5 / 50.5) - (0.01 + 0.005), 1e-14);
@@ -143,7 +148,8 @@ TEST(CompareCounts, FollowsTheDefinitionsOnRandomCounts) {
     const std::size_t bins = 2 + random.Below(12);
     Counts before, now;
     for (std::size_t i = 0; i < bins; ++i) {
-      before.push_back(static_cast<double>(20 + random.Below(300))), now.push_back(static_cast<double>(20 + random.Below(300)));
+      before.push_back(static_cast<double>(20 + random.Below(300))),
+          now.push_back(static_cast<double>(20 + random.Below(300)));
     }
     const DriftTest test = CompareCounts(before, now);
     const double n = Total(before), m = Total(now);
@@ -217,10 +223,10 @@ Counts Drawn(const CounterRandom& random, std::uint32_t trial, std::size_t rows,
   return counts;
 }
 
-// Without any drift the uncorrected index is (1/n + 1/m) times a chi-square variable X of bins - 1 degrees, so that less its mean it
-// averages 0. What is reported is never below 0, and averages (1/n + 1/m) E(X - d)+, which is half of the mean absolute deviation
-// 4 (d/2)^(d/2) e^(-d/2) / Gamma(d/2) of a gamma variable (N. L. Johnson, S. Kotz & N. Balakrishnan, "Continuous univariate
-// distributions", vol. 1, 17.9).
+// Without any drift the uncorrected index is (1/n + 1/m) times a chi-square variable X of bins - 1 degrees, so that less
+// its mean it averages 0. What is reported is never below 0, and averages (1/n + 1/m) E(X - d)+, which is half of the mean
+// absolute deviation 4 (d/2)^(d/2) e^(-d/2) / Gamma(d/2) of a gamma variable (N. L. Johnson, S. Kotz & N. Balakrishnan,
+// "Continuous univariate distributions", vol. 1, 17.9).
 TEST(CompareCounts, WithoutDriftTheIndexAveragesWhatChanceLeaves) {
   const CounterRandom random(7, 1);
   std::uint32_t trial = 0;

@@ -75,7 +75,9 @@ TEST(BestAssignment, OfNothingIsNothing) {
 }
 
 // A greedy choice would take 9 + 0.
-TEST(BestAssignment, IsNotGreedy) { EXPECT_EQ(BestAssignment({9, 8, 8, 0}, 2, 2), (std::vector<std::size_t>{1, 0})); }
+TEST(BestAssignment, IsNotGreedy) {
+  EXPECT_EQ(BestAssignment({9, 8, 8, 0}, 2, 2), (std::vector<std::size_t>{1, 0}));
+}
 
 TEST(BestAssignment, OfAHiddenPermutationFindsIt) {
   test::Random random(2);
@@ -105,7 +107,8 @@ TEST(MatchSegments, PairsThatShareMoreThanHalfOfEitherCount) {
 
 TEST(MatchSegments, ASegmentThatIsSplitGoesOnInItsLargerPart) {
   EXPECT_EQ(MatchSegments({2, 3, {70, 30, 0, 0, 0, 100}}), (std::vector<std::size_t>{0, kUnmatched, 1}));
-  EXPECT_EQ(MatchSegments({3, 2, {70, 0, 30, 0, 0, 100}}), (std::vector<std::size_t>{0, 2}));  // and of two that are merged the larger one
+  EXPECT_EQ(MatchSegments({3, 2, {70, 0, 30, 0, 0, 100}}),
+            (std::vector<std::size_t>{0, 2}));  // and of two that are merged the larger one
 }
 
 TEST(MatchSegments, SegmentsWithoutRowsAreNotMatched) {
@@ -149,8 +152,9 @@ Contingency TableOf(const std::vector<std::size_t>& olds, const std::vector<std:
   return table;
 }
 
-// By looking at every pair of rows: together in both, in the first, in the second, in neither. 2 (ad - bc) / ((a+b)(b+d) + (a+c)(c+d)),
-// the form of D. Steinley, "Properties of the Hubert-Arabie adjusted Rand index", Psychological Methods 9, 2004.
+// By looking at every pair of rows: together in both, in the first, in the second, in neither. 2 (ad - bc) / ((a+b)(b+d) +
+// (a+c)(c+d)), the form of D. Steinley, "Properties of the Hubert-Arabie adjusted Rand index", Psychological Methods 9,
+// 2004.
 double RandByPairs(const std::vector<std::size_t>& olds, const std::vector<std::size_t>& news) {
   double a = 0, b = 0, c = 0, d = 0;
   for (std::size_t i = 0; i < olds.size(); ++i) {

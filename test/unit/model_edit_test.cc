@@ -76,7 +76,8 @@ Model CustomerModel(std::uint64_t seed, bool may_rotate = true) {
       if (random.Below(2) == 0) levels.push_back(level);
     }
   }
-  std::vector<Input> inputs = {NumberInput("age"), NumberInput("income", Transform::kLog1p), NumberInput("balance", Transform::kAsinh),
+  std::vector<Input> inputs = {NumberInput("age"), NumberInput("income", Transform::kLog1p),
+                               NumberInput("balance", Transform::kAsinh),
                                CategoryInput("channel", levels, static_cast<Unseen>(random.Below(3)))};
   inputs[0].clip_high = random.Uniform(70, 90);
   inputs[1].impute = random.Uniform(0, 5000);
@@ -94,7 +95,8 @@ Model CustomerModel(std::uint64_t seed, bool may_rotate = true) {
   }
   const std::size_t segments = 1 + random.Below(6);
   for (std::size_t s = 0; s < segments; ++s) {
-    model.segments.push_back({static_cast<std::int32_t>(3 * s + 2), random.Below(100), random.Uniform(0, 9), random.Uniform(0, 9)});
+    model.segments.push_back(
+        {static_cast<std::int32_t>(3 * s + 2), random.Below(100), random.Uniform(0, 9), random.Uniform(0, 9)});
     for (std::size_t q = 0; q < dimensions; ++q) model.centroids.push_back(random.Uniform(-3, 3));
   }
   return model;
@@ -120,13 +122,15 @@ std::vector<RawValue> CustomerRow(const Model& model, Random* random) {
 // ---- AssembleModel -------------------------------------------------------------------------------------------------
 
 Model Preparation() {
-  Model model = PlainModel({NumberInput("age", Transform::kLog1p), CategoryInput("channel", {"shop", "web"})}, {{0, 0, 0, 0}});
+  Model model =
+      PlainModel({NumberInput("age", Transform::kLog1p), CategoryInput("channel", {"shop", "web"})}, {{0, 0, 0, 0}});
   model.inputs[0].impute = 40;
   return model;
 }
 
 Model Trained() {
-  Model model = PlainModel({NumberInput("x1"), NumberInput("x2"), NumberInput("x3"), NumberInput("x4")}, {{1, 2, 3, 4}, {5, 6, 7, 8}});
+  Model model = PlainModel({NumberInput("x1"), NumberInput("x2"), NumberInput("x3"), NumberInput("x4")},
+                           {{1, 2, 3, 4}, {5, 6, 7, 8}});
   model.offset = {1, 0, 0, 0};
   model.scale = {2, 0.5, 0.5, 0.5};
   model.scaling = "zscore";
@@ -147,8 +151,8 @@ TEST(AssembleModel, TakesTheInputsOfOneAndTheRestOfTheOther) {
 }
 
 TEST(AssembleModel, ScoresRawRowsAsTheTrainingScoresTheirColumns) {
-  const std::vector<double> whole = CompileScorer(AssembleModel(Preparation(), Trained(), 0, 0)), first = CompileScorer(Preparation()),
-                            second = CompileScorer(Trained());
+  const std::vector<double> whole = CompileScorer(AssembleModel(Preparation(), Trained(), 0, 0)),
+                            first = CompileScorer(Preparation()), second = CompileScorer(Trained());
   Random random(1);
   for (int i = 0; i < 200; ++i) {
     RawValue row[2];
@@ -197,9 +201,11 @@ TEST(Renumber, AnotherNumberOfIdsIsAnError) {
 // ---- CentroidsOnto -------------------------------------------------------------------------------------------------
 
 TEST(CentroidsOnto, LevelsGoToTheirNamesakesOrToOther) {
-  const Model model = PlainModel({CategoryInput("channel", {"app", "fax", "web"}), NumberInput("age")}, {{0.1, 0.2, 0.3, 0.4, 50}});
+  const Model model =
+      PlainModel({CategoryInput("channel", {"app", "fax", "web"}), NumberInput("age")}, {{0.1, 0.2, 0.3, 0.4, 50}});
   // "shop" is new: a share of 0. "app" and "fax" are gone: others, as those that were others before.
-  const std::vector<double> with_other = CentroidsOnto(model, PlainModel({NumberInput("age"), CategoryInput("channel", {"shop", "web"})}, {{0, 0, 0, 0}}));
+  const std::vector<double> with_other =
+      CentroidsOnto(model, PlainModel({NumberInput("age"), CategoryInput("channel", {"shop", "web"})}, {{0, 0, 0, 0}}));
   ASSERT_EQ(with_other.size(), 4u);
   EXPECT_EQ(with_other[0], 50);
   EXPECT_EQ(with_other[1], 0);
@@ -260,17 +266,17 @@ TEST(CentroidsOnto, OtherInputsAreErrors) {
     Input input;
     const char* said;
   } kDifferent[] = {
-      {NumberInput("b"), "\"b\""},
-      {NumberInput("a", Transform::kLog1p), "transform"},
-      {NumberInput("c"), "category"},
-      {CategoryInput("a", {"x"}), "category"},
+      {NumberInput("b"), "\"b\""},          {NumberInput("a", Transform::kLog1p), "transform"},
+      {NumberInput("c"), "category"},       {CategoryInput("a", {"x"}), "category"},
       {CategoryInput("d", {"x"}), "\"d\""},
   };
   for (const auto& different : kDifferent) {
     const Model onto = PlainModel({different.input}, {std::vector<double>(different.input.Columns())});
-    const Error error = ExpectError(ErrorCode::kInvalidParameter, [&] { CentroidsOnto(model, onto); }, different.input.name);
+    const Error error = ExpectError(
+        ErrorCode::kInvalidParameter, [&] { CentroidsOnto(model, onto); }, different.input.name);
     EXPECT_NE(error.detail().find(different.said), std::string::npos) << error.detail();
-    ExpectError(ErrorCode::kInvalidParameter, [&] { SeenBy(model, onto); }, different.input.name);
+    ExpectError(
+        ErrorCode::kInvalidParameter, [&] { SeenBy(model, onto); }, different.input.name);
   }
 }
 
@@ -297,13 +303,15 @@ TEST(SeenBy, ItselfScoresAlike) {
       EXPECT_EQ(seen_scorer.Nearest(seen_point).segment, first.segment);
       EXPECT_NEAR(seen_scorer.Nearest(seen_point).square, first.square, 1e-10 * (1 + first.square));
     }
-    if (model.inputs.end() == std::find_if(model.inputs.begin(), model.inputs.end(), [](const Input& i) { return i.unseen == Unseen::kNull; })) {
+    if (model.inputs.end() ==
+        std::find_if(model.inputs.begin(), model.inputs.end(), [](const Input& i) { return i.unseen == Unseen::kNull; })) {
       EXPECT_EQ(scored, 40);
     }
   }
 }
 
-// All by hand: the row by the scorer of `onto` itself, the centroids through their columns' names, offset, scale and rotation.
+// All by hand: the row by the scorer of `onto` itself, the centroids through their columns' names, offset, scale and
+// rotation.
 TEST(SeenBy, DistancesAreThoseInTheSpaceOfOnto) {
   int scored = 0, rotated = 0;
   for (std::uint64_t seed = 0; seed < 300; ++seed) {

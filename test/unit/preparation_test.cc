@@ -19,19 +19,24 @@ using test::kNaN;
 using Text = std::optional<std::string>;
 
 // Two numbers and a category.
-constexpr const char* kFeatures = R"("features":[{"name":"age","categorical":false},{"name":"income","categorical":false},{"name":"channel","categorical":true}])";
+constexpr const char* kFeatures =
+    R"("features":[{"name":"age","categorical":false},{"name":"income","categorical":false},{"name":"channel","categorical":true}])";
 
-std::string PlanText(const std::string& age, const std::string& income, const std::string& channel = R"({"encode":"onehot"})", const std::string& rest = "") {
-  return std::string("{") + kFeatures + R"(,"prepare":{"age":)" + age + ",\"income\":" + income + ",\"channel\":" + channel + "}" + rest + "}";
+std::string PlanText(const std::string& age, const std::string& income,
+                     const std::string& channel = R"({"encode":"onehot"})", const std::string& rest = "") {
+  return std::string("{") + kFeatures + R"(,"prepare":{"age":)" + age + ",\"income\":" + income +
+         ",\"channel\":" + channel + "}" + rest + "}";
 }
 
-TrainingPlan Plan(const std::string& age, const std::string& income, const std::string& channel = R"({"encode":"onehot"})", const std::string& rest = "") {
+TrainingPlan Plan(const std::string& age, const std::string& income, const std::string& channel = R"({"encode":"onehot"})",
+                  const std::string& rest = "") {
   return ParseTrainingPlan(PlanText(age, income, channel, rest));
 }
 
 // A plan of one number.
 TrainingPlan NumberPlan(const std::string& prepare, const std::string& rest = "") {
-  return ParseTrainingPlan(R"({"features":[{"name":"x","categorical":false}],"prepare":{"x":)" + prepare + "}" + rest + "}");
+  return ParseTrainingPlan(R"({"features":[{"name":"x","categorical":false}],"prepare":{"x":)" + prepare + "}" + rest +
+                           "}");
 }
 
 // A survey of rows for a plan: the numbers and the categories of each, in the order of the features.
@@ -48,7 +53,9 @@ JsonValue SurveyOf(const TrainingPlan& plan, const std::vector<Row>& rows) {
   totals.low.assign(request.numbers.size(), test::kInf);
   totals.high.assign(request.numbers.size(), -test::kInf);
   std::vector<std::string> bytes;
-  const auto append = [&](const void* value, std::size_t size) { bytes.back().append(static_cast<const char*>(value), size); };
+  const auto append = [&](const void* value, std::size_t size) {
+    bytes.back().append(static_cast<const char*>(value), size);
+  };
   for (const Row& row : rows) {
     bytes.emplace_back();
     append(&row.weight, sizeof row.weight);
@@ -94,9 +101,10 @@ double Type7(std::vector<double> values, double q) {
 // ---- parsing -------------------------------------------------------------------------------------------------------
 
 TEST(ParseTrainingPlan, ReadsEveryKey) {
-  const TrainingPlan plan = Plan(R"({"transform":"log1p","limits":[0.05,0.9],"impute":"median"})", R"({"transform":"winsor","impute":-2.5})",
-                                 R"({"encode":"onehot","impute":"web","min_share":0.25})",
-                                 R"(,"outliers":{"method":"zscore","factor":4,"max_share":0.02},"skips":true)");
+  const TrainingPlan plan =
+      Plan(R"({"transform":"log1p","limits":[0.05,0.9],"impute":"median"})", R"({"transform":"winsor","impute":-2.5})",
+           R"({"encode":"onehot","impute":"web","min_share":0.25})",
+           R"(,"outliers":{"method":"zscore","factor":4,"max_share":0.02},"skips":true)");
   ASSERT_EQ(plan.features.size(), 3u);
   const FeaturePlan& age = plan.features[0];
   EXPECT_EQ(age.name, "age");
@@ -123,8 +131,10 @@ TEST(ParseTrainingPlan, ReadsEveryKey) {
 }
 
 TEST(ParseTrainingPlan, DefaultsDoNothing) {
-  for (const char* rest : {"", R"(,"prepare":{})", R"(,"prepare":null,"outliers":null,"skips":false)", R"(,"prepare":{"x":{}})", R"(,"prepare":{"x":{"transform":"none"}})"}) {
-    const TrainingPlan plan = ParseTrainingPlan(std::string(R"({"features":[{"name":"x","categorical":false}])") + rest + "}");
+  for (const char* rest : {"", R"(,"prepare":{})", R"(,"prepare":null,"outliers":null,"skips":false)",
+                           R"(,"prepare":{"x":{}})", R"(,"prepare":{"x":{"transform":"none"}})"}) {
+    const TrainingPlan plan =
+        ParseTrainingPlan(std::string(R"({"features":[{"name":"x","categorical":false}])") + rest + "}");
     ASSERT_EQ(plan.features.size(), 1u);
     EXPECT_EQ(plan.features[0].transform, Transform::kNone);
     EXPECT_FALSE(plan.features[0].limit_low);
@@ -148,7 +158,8 @@ TEST(ParseTrainingPlan, ReadsTheOtherWords) {
 }
 
 TEST(ParseTrainingPlan, LimitsSayWhereWinsorClips) {
-  for (const char* text : {R"({"transform":"winsor","limits":[0,0.8]})", R"({"limits":[0,0.8],"transform":"winsor"})", R"({"limits":[0,0.8]})"}) {
+  for (const char* text : {R"({"transform":"winsor","limits":[0,0.8]})", R"({"limits":[0,0.8],"transform":"winsor"})",
+                           R"({"limits":[0,0.8]})"}) {
     EXPECT_EQ(NumberPlan(text).features[0].limit_low, 0.0) << text;
     EXPECT_EQ(NumberPlan(text).features[0].limit_high, 0.8) << text;
   }
@@ -196,19 +207,24 @@ TEST(ParseTrainingPlan, BadValuesAreErrorsWithAHint) {
       {PlanText("{}", "{}", R"({"encode":"onehot","min_share":"0.1"})"), "min_share", "share"},
       {R"({"features":[{"name":"x","categorical":false}],"prepare":5})", "prepare", "example"},
       {R"({"features":[{"name":"x","categorical":false}],"prepare":[]})", "prepare", "example"},
-      {R"({"features":[{"name":"x","categorical":false},{"name":"y","categorical":false}],"prepare":{"z":{}}})", "\"z\"", "x, y"},
+      {R"({"features":[{"name":"x","categorical":false},{"name":"y","categorical":false}],"prepare":{"z":{}}})", "\"z\"",
+       "x, y"},
       {PlanText("{}", "{}", R"({"encode":"onehot"})", R"(,"outliers":"iqr")"), "outliers", "iqr"},
       {PlanText("{}", "{}", R"({"encode":"onehot"})", R"(,"outliers":{})"), "outliers", "\"zscore\""},
       {PlanText("{}", "{}", R"({"encode":"onehot"})", R"(,"outliers":{"method":"mad"})"), "outliers", "\"zscore\""},
       {PlanText("{}", "{}", R"({"encode":"onehot"})", R"(,"outliers":{"method":3})"), "outliers", "\"zscore\""},
-      {PlanText("{}", "{}", R"({"encode":"onehot"})", R"(,"outliers":{"method":"iqr","k":1})"), "\"k\"", "factor, max_share, method"},
+      {PlanText("{}", "{}", R"({"encode":"onehot"})", R"(,"outliers":{"method":"iqr","k":1})"), "\"k\"",
+       "factor, max_share, method"},
       {PlanText("{}", "{}", R"({"encode":"onehot"})", R"(,"outliers":{"method":"iqr","factor":0})"), "factor", "above 0"},
       {PlanText("{}", "{}", R"({"encode":"onehot"})", R"(,"outliers":{"method":"iqr","factor":"2"})"), "factor", "above 0"},
-      {PlanText("{}", "{}", R"({"encode":"onehot"})", R"(,"outliers":{"method":"iqr","max_share":0})"), "max_share", "at most 1"},
-      {PlanText("{}", "{}", R"({"encode":"onehot"})", R"(,"outliers":{"method":"iqr","max_share":1.5})"), "max_share", "at most 1"},
+      {PlanText("{}", "{}", R"({"encode":"onehot"})", R"(,"outliers":{"method":"iqr","max_share":0})"), "max_share",
+       "at most 1"},
+      {PlanText("{}", "{}", R"({"encode":"onehot"})", R"(,"outliers":{"method":"iqr","max_share":1.5})"), "max_share",
+       "at most 1"},
   };
   for (const auto& bad : kBad) {
-    const Error error = ExpectError(ErrorCode::kInvalidParameter, [&] { ParseTrainingPlan(bad.text); }, bad.text);
+    const Error error = ExpectError(
+        ErrorCode::kInvalidParameter, [&] { ParseTrainingPlan(bad.text); }, bad.text);
     EXPECT_NE(error.message().find(bad.message), std::string::npos) << bad.text << ": " << error.message();
     EXPECT_NE(error.hint().find(bad.hint), std::string::npos) << bad.text << ": " << error.hint();
   }
@@ -216,7 +232,8 @@ TEST(ParseTrainingPlan, BadValuesAreErrorsWithAHint) {
 
 TEST(ParseTrainingPlan, KeysOfNumbersDoNotApplyToCategories) {
   for (const char* text : {R"({"encode":"onehot","transform":"log1p"})", R"({"encode":"onehot","limits":[0.1,0.9]})"}) {
-    const Error error = ExpectError(ErrorCode::kInvalidParameter, [&] { Plan("{}", "{}", text); }, text);
+    const Error error = ExpectError(
+        ErrorCode::kInvalidParameter, [&] { Plan("{}", "{}", text); }, text);
     EXPECT_NE(error.message().find("channel"), std::string::npos);
   }
 }
@@ -227,18 +244,22 @@ TEST(ParseTrainingPlan, LocalOutlierFactorIsNotSupported) {
 }
 
 TEST(ParseTrainingPlan, WhatIsNoPlanIsAnError) {
-  for (const char* text : {"", "null", "[]", "{}", R"({"features":5})", R"({"features":{}})", R"({"features":["x"]})", R"({"features":[{"name":"x"}]})",
-                           R"({"features":[{"categorical":true}]})", R"({"features":[{"name":1,"categorical":true}]})",
-                           R"({"features":[{"name":"x","categorical":"no"}]})"}) {
-    ExpectError(ErrorCode::kInvalidParameter, [&] { ParseTrainingPlan(text); }, text);
+  for (const char* text :
+       {"", "null", "[]", "{}", R"({"features":5})", R"({"features":{}})", R"({"features":["x"]})",
+        R"({"features":[{"name":"x"}]})", R"({"features":[{"categorical":true}]})",
+        R"({"features":[{"name":1,"categorical":true}]})", R"({"features":[{"name":"x","categorical":"no"}]})"}) {
+    ExpectError(
+        ErrorCode::kInvalidParameter, [&] { ParseTrainingPlan(text); }, text);
   }
 }
 
 // ---- what has to be known ------------------------------------------------------------------------------------------
 
 TEST(NeedsSurvey, WhereThePreparationDependsOnTheData) {
-  for (const char* text : {"{}", R"({"transform":"log1p"})", R"({"transform":"asinh","impute":5})"}) EXPECT_FALSE(NeedsSurvey(NumberPlan(text))) << text;
-  for (const char* text : {R"({"transform":"winsor"})", R"({"limits":[0,0.9]})", R"({"impute":"median"})", R"({"impute":"mean"})", R"({"encode":"onehot"})"}) {
+  for (const char* text : {"{}", R"({"transform":"log1p"})", R"({"transform":"asinh","impute":5})"})
+    EXPECT_FALSE(NeedsSurvey(NumberPlan(text))) << text;
+  for (const char* text : {R"({"transform":"winsor"})", R"({"limits":[0,0.9]})", R"({"impute":"median"})",
+                           R"({"impute":"mean"})", R"({"encode":"onehot"})"}) {
     EXPECT_TRUE(NeedsSurvey(NumberPlan(text))) << text;
   }
   EXPECT_TRUE(NeedsSurvey(NumberPlan("{}", R"(,"outliers":{"method":"iqr"})")));
@@ -246,14 +267,16 @@ TEST(NeedsSurvey, WhereThePreparationDependsOnTheData) {
 }
 
 TEST(SurveyRequestOf, IsReadBackInTheOrderOfTheFeatures) {
-  const TrainingPlan plan = ParseTrainingPlan(R"({"features":[{"name":"c\"\u00e9","categorical":true},{"name":"a","categorical":false},{"name":"d","categorical":false},
-      {"name":"b","categorical":false}],"prepare":{"c\"\u00e9":{"encode":"onehot"},"a":{"transform":"log1p","limits":[0.02,0.9]},"d":{"encode":"onehot"},
-      "b":{"transform":"asinh","limits":[0.5,0.95]}}})");
+  const TrainingPlan plan = ParseTrainingPlan(
+      R"({"features":[{"name":"c\"\u00e9","categorical":true},{"name":"a","categorical":false},{"name":"d","categorical":false},
+      {"name":"b","categorical":false}],"prepare":{"c\"\u00e9":{"encode":"onehot"},"a":{"transform":"log1p","limits":[0.02,0.9]},
+      "d":{"encode":"onehot"},"b":{"transform":"asinh","limits":[0.5,0.95]}}})");
   const SurveyRequest request = ParseSurveyRequest(SurveyRequestOf(plan));
   EXPECT_EQ(request.numbers, (std::vector<std::string>{"a", "b"}));
   EXPECT_EQ(request.categories, (std::vector<std::string>{"c\"\xC3\xA9", "d"}));
   EXPECT_EQ(request.transforms, (std::vector<Transform>{Transform::kLog1p, Transform::kAsinh}));
-  for (double q : {0.02, 0.25, 0.5, 0.75, 0.9, 0.95}) EXPECT_EQ(std::count(request.quantiles.begin(), request.quantiles.end(), q), 1) << q;
+  for (double q : {0.02, 0.25, 0.5, 0.75, 0.9, 0.95})
+    EXPECT_EQ(std::count(request.quantiles.begin(), request.quantiles.end(), q), 1) << q;
   EXPECT_TRUE(request.baseline.IsNull());
 }
 
@@ -277,7 +300,8 @@ TEST(MakePreparation, WithoutASurveyTakesWhatWasSaid) {
 TEST(MakePreparation, ImputesMediansAndMeansOfTheRawValues) {
   for (const char* transform : {"none", "log1p", "asinh"}) {
     const std::string words = std::string(R"({"transform":")") + transform + "\",\"impute\":";
-    EXPECT_EQ(MakeOf(NumberPlan(words + "\"median\"}"), {5, 1, kNaN, 2, 100}).model.inputs[0].impute, 3.5);  // of 1, 2, 5, 100
+    EXPECT_EQ(MakeOf(NumberPlan(words + "\"median\"}"), {5, 1, kNaN, 2, 100}).model.inputs[0].impute,
+              3.5);  // of 1, 2, 5, 100
     EXPECT_DOUBLE_EQ(*MakeOf(NumberPlan(words + "\"mean\"}"), {5, 1, kNaN, 2, 100}).model.inputs[0].impute, 27);
     EXPECT_EQ(MakeOf(NumberPlan(words + "\"median\"}"), {1, 2, 9}, {1, 1, 5}).model.inputs[0].impute, 9);  // weighted
     EXPECT_DOUBLE_EQ(*MakeOf(NumberPlan(words + "\"mean\"}"), {1, 2, 9}, {1, 1, 6}).model.inputs[0].impute, 57.0 / 8);
@@ -332,20 +356,24 @@ TEST(MakePreparation, CategoriesImputeTheModeOrALevel) {
 }
 
 TEST(MakePreparation, BlocksAreTheColumnsOfCategories) {
-  const TrainingPlan plan = ParseTrainingPlan(R"({"features":[{"name":"c","categorical":true},{"name":"a","categorical":false},{"name":"d","categorical":true}],
+  const TrainingPlan plan = ParseTrainingPlan(
+      R"({"features":[{"name":"c","categorical":true},{"name":"a","categorical":false},{"name":"d","categorical":true}],
       "prepare":{"c":{"encode":"onehot"},"d":{"encode":"onehot"}}})");
   std::vector<Row> rows;
-  for (int i = 0; i < 6; ++i) rows.push_back({{1.0 * i}, {i % 2 == 0 ? "x" : "y", i % 3 == 0 ? "p" : i % 3 == 1 ? "q" : "r"}, 1});
+  for (int i = 0; i < 6; ++i)
+    rows.push_back({{1.0 * i}, {i % 2 == 0 ? "x" : "y", i % 3 == 0 ? "p" : i % 3 == 1 ? "q" : "r"}, 1});
   const Preparation made = MakePreparation(plan, SurveyOf(plan, rows));
   // x, y, other; a; p, q, r, other
   EXPECT_EQ(made.blocks, (std::vector<std::pair<std::size_t, std::size_t>>{{0, 2}, {4, 7}}));
-  EXPECT_EQ(ColumnNames(made.model), (std::vector<std::string>{"c=x", "c=y", "c=(other)", "a", "d=p", "d=q", "d=r", "d=(other)"}));
+  EXPECT_EQ(ColumnNames(made.model),
+            (std::vector<std::string>{"c=x", "c=y", "c=(other)", "a", "d=p", "d=q", "d=r", "d=(other)"}));
   EXPECT_EQ(made.low.size(), 3u);
 }
 
 // What a preparation does with rows, by the scorer.
 TEST(MakePreparation, TakesRowsToTheirColumns) {
-  const TrainingPlan plan = Plan(R"({"transform":"log1p","limits":[0.25,0.75],"impute":"median"})", "{}", R"({"encode":"onehot","impute":"mode","min_share":0.3})");
+  const TrainingPlan plan = Plan(R"({"transform":"log1p","limits":[0.25,0.75],"impute":"median"})", "{}",
+                                 R"({"encode":"onehot","impute":"mode","min_share":0.3})");
   std::vector<Row> rows;
   for (int i = 0; i <= 8; ++i) rows.push_back({{static_cast<double>(i), 3}, {i < 4 ? "web" : i < 8 ? "app" : "fax"}, 1});
   const std::vector<double> block = CompileScorer(MakePreparation(plan, SurveyOf(plan, rows)).model);
@@ -379,11 +407,13 @@ TEST(MakePreparation, BoundsByInterquartileRangeAreAfterTheTransform) {
   const Preparation raw = MakeOf(NumberPlan("{}", R"(,"outliers":{"method":"iqr"})"), values);
   EXPECT_NEAR(*raw.low[0], q1 - 1.5 * (q3 - q1), 1e-12);
   EXPECT_NEAR(*raw.high[0], q3 + 1.5 * (q3 - q1), 1e-12);
-  const Preparation log = MakeOf(NumberPlan(R"({"transform":"log1p"})", R"(,"outliers":{"method":"iqr","factor":0.7})"), values);
+  const Preparation log =
+      MakeOf(NumberPlan(R"({"transform":"log1p"})", R"(,"outliers":{"method":"iqr","factor":0.7})"), values);
   const double l1 = std::log1p(q1), l3 = std::log1p(q3);
   EXPECT_NEAR(*log.low[0], std::expm1(l1 - 0.7 * (l3 - l1)), 1e-11);
   EXPECT_NEAR(*log.high[0], std::expm1(l3 + 0.7 * (l3 - l1)), 1e-11 * *log.high[0]);
-  const Preparation asinh = MakeOf(NumberPlan(R"({"transform":"asinh"})", R"(,"outliers":{"method":"iqr","factor":2})"), values);
+  const Preparation asinh =
+      MakeOf(NumberPlan(R"({"transform":"asinh"})", R"(,"outliers":{"method":"iqr","factor":2})"), values);
   const double a1 = std::asinh(q1), a3 = std::asinh(q3);
   EXPECT_NEAR(*asinh.low[0], std::sinh(a1 - 2 * (a3 - a1)), 1e-10);
   EXPECT_NEAR(*asinh.high[0], std::sinh(a3 + 2 * (a3 - a1)), 1e-10 * *asinh.high[0]);
@@ -398,7 +428,9 @@ TEST(MakePreparation, BoundsByZscoreAreAfterTheTransform) {
     const auto back = [&](double x) { return kind == 'l' ? std::expm1(x) : kind == 'a' ? std::sinh(x) : x; };
     for (double value : values) mean += forth(value) / 501;
     for (double value : values) second += (forth(value) - mean) * (forth(value) - mean) / 501;
-    const Preparation made = MakeOf(NumberPlan(std::string(R"({"transform":")") + transform + "\"}", R"(,"outliers":{"method":"zscore","factor":2.5})"), values);
+    const Preparation made = MakeOf(
+        NumberPlan(std::string(R"({"transform":")") + transform + "\"}", R"(,"outliers":{"method":"zscore","factor":2.5})"),
+        values);
     EXPECT_NEAR(*made.low[0], back(mean - 2.5 * std::sqrt(second)), 1e-10 * std::abs(*made.low[0]) + 1e-11) << transform;
     EXPECT_NEAR(*made.high[0], back(mean + 2.5 * std::sqrt(second)), 1e-10 * *made.high[0]) << transform;
   }
@@ -417,37 +449,50 @@ TEST(MakePreparation, CategoriesHaveNoBounds) {
 
 TEST(MakePreparation, NothingToTakeItFromIsAnError) {
   for (const char* text : {R"({"impute":"median"})", R"({"impute":"mean"})", R"({"transform":"winsor"})"}) {
-    const Error error = ExpectError(ErrorCode::kInvalidParameter, [&] { MakeOf(NumberPlan(text), {kNaN, test::kInf}); }, text);
+    const Error error = ExpectError(
+        ErrorCode::kInvalidParameter,
+        [&] {
+          MakeOf(NumberPlan(text), {kNaN, test::kInf});
+        },
+        text);
     EXPECT_NE(error.message().find("\"x\""), std::string::npos) << error.message();
   }
   for (const char* method : {"iqr", "zscore"}) {
     const TrainingPlan plan = NumberPlan("{}", std::string(R"(,"outliers":{"method":")") + method + "\"}");
-    ExpectError(ErrorCode::kInvalidParameter, [&] { MakeOf(plan, {kNaN}); }, method);
+    ExpectError(
+        ErrorCode::kInvalidParameter, [&] { MakeOf(plan, {kNaN}); }, method);
   }
   const TrainingPlan plan = Plan("{}", "{}");
-  ExpectError(ErrorCode::kInvalidParameter, [&] { MakePreparation(plan, SurveyOf(plan, ChannelRows({{std::nullopt, 5}}))); });
+  ExpectError(ErrorCode::kInvalidParameter, [&] {
+    MakePreparation(plan, SurveyOf(plan, ChannelRows({{std::nullopt, 5}})));
+  });
   // As many levels as rows: none in half of them.
   const TrainingPlan half = Plan("{}", "{}", R"({"encode":"onehot","min_share":0.5})");
-  const Error error = ExpectError(ErrorCode::kInvalidParameter, [&] { MakePreparation(half, SurveyOf(half, ChannelRows({{"a", 1}, {"b", 1}, {"c", 1}}))); });
+  const Error error = ExpectError(ErrorCode::kInvalidParameter, [&] {
+    MakePreparation(half, SurveyOf(half, ChannelRows({{"a", 1}, {"b", 1}, {"c", 1}})));
+  });
   EXPECT_NE(error.message().find("channel"), std::string::npos);
 }
 
 TEST(MakePreparation, SurveysThatAreNotOfThePlanAreErrors) {
   const TrainingPlan plan = Plan(R"({"impute":"median"})", "{}");
   const auto read = [](const char* text) { return ParseJson(text, ErrorCode::kInternal, "survey"); };
-  for (const char* text : {"null", "5", "[]", "{}", R"({"numbers":[]})", R"({"numbers":[],"categories":[]})", R"({"numbers":{},"categories":{}})",
-                           R"({"numbers":[5,5],"categories":[5]})", R"({"numbers":[{},{}],"categories":[{}]})",
-                           R"({"numbers":[{"quantiles":[1,2,3]},{}],"categories":[{}]})",
-                           R"({"numbers":[{"quantiles":[1,2,3]},{}],"categories":[{"levels":["a"],"counts":[0,1]}]})",
-                           R"({"numbers":[{"quantiles":[1,2,3]},{}],"categories":[{"levels":[1],"counts":[0,1,0]}]})",
-                           R"({"numbers":[{"quantiles":[1]},{}],"categories":[{"levels":["a"],"counts":[0,1,0]}]})",
-                           R"({"numbers":[{"quantiles":{}},{}],"categories":[{"levels":["a"],"counts":[0,1,0]}]})",
-                           R"({"numbers":[{"quantiles":[1,null,3]},{}],"categories":[{"levels":["a"],"counts":[0,1,0]}]})",
-                           R"({"numbers":[{"quantiles":[1,2,3]},{}],"categories":[{"levels":["a","a"],"counts":[0,1,1,0]}]})",
-                           R"({"numbers":[{"quantiles":[1,2,3]}],"categories":[{"levels":["a"],"counts":[0,1,0]}]})"}) {
-    ExpectError(ErrorCode::kInvalidParameter, [&] { MakePreparation(plan, read(text)); }, text);
+  for (const char* text :
+       {"null", "5", "[]", "{}", R"({"numbers":[]})", R"({"numbers":[],"categories":[]})",
+        R"({"numbers":{},"categories":{}})", R"({"numbers":[5,5],"categories":[5]})",
+        R"({"numbers":[{},{}],"categories":[{}]})", R"({"numbers":[{"quantiles":[1,2,3]},{}],"categories":[{}]})",
+        R"({"numbers":[{"quantiles":[1,2,3]},{}],"categories":[{"levels":["a"],"counts":[0,1]}]})",
+        R"({"numbers":[{"quantiles":[1,2,3]},{}],"categories":[{"levels":[1],"counts":[0,1,0]}]})",
+        R"({"numbers":[{"quantiles":[1]},{}],"categories":[{"levels":["a"],"counts":[0,1,0]}]})",
+        R"({"numbers":[{"quantiles":{}},{}],"categories":[{"levels":["a"],"counts":[0,1,0]}]})",
+        R"({"numbers":[{"quantiles":[1,null,3]},{}],"categories":[{"levels":["a"],"counts":[0,1,0]}]})",
+        R"({"numbers":[{"quantiles":[1,2,3]},{}],"categories":[{"levels":["a","a"],"counts":[0,1,1,0]}]})",
+        R"({"numbers":[{"quantiles":[1,2,3]}],"categories":[{"levels":["a"],"counts":[0,1,0]}]})"}) {
+    ExpectError(
+        ErrorCode::kInvalidParameter, [&] { MakePreparation(plan, read(text)); }, text);
   }
-  const Preparation made = MakePreparation(plan, read(R"({"numbers":[{"quantiles":[1,2,3]},{}],"categories":[{"levels":["a"],"counts":[0,1,0]}]})"));
+  const Preparation made = MakePreparation(
+      plan, read(R"({"numbers":[{"quantiles":[1,2,3]},{}],"categories":[{"levels":["a"],"counts":[0,1,0]}]})"));
   EXPECT_EQ(made.model.inputs[0].impute, 2);
 }
 

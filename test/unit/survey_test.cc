@@ -42,7 +42,9 @@ class Sample {
     }
     for (std::size_t j = 0; j < texts.size(); ++j) {
       totals_.missing[numbers_ + j] += texts[j] ? 0u : 1u;
-      const std::uint32_t length = !texts[j] ? kMissingText : texts[j]->size() > kLongestLevel ? kLongText : static_cast<std::uint32_t>(texts[j]->size());
+      const std::uint32_t length = !texts[j]                          ? kMissingText
+                                   : texts[j]->size() > kLongestLevel ? kLongText
+                                                                      : static_cast<std::uint32_t>(texts[j]->size());
       Append(&length, sizeof length, &row);
       if (length < kLongText) row += *texts[j];
     }
@@ -58,15 +60,20 @@ class Sample {
   json Read(const std::string& request) const { return json::parse(Survey(request)); }
 
  private:
-  static void Append(const void* value, std::size_t bytes, std::string* to) { to->append(static_cast<const char*>(value), bytes); }
+  static void Append(const void* value, std::size_t bytes, std::string* to) {
+    to->append(static_cast<const char*>(value), bytes);
+  }
   std::size_t numbers_;
   std::vector<std::string> rows_;
   SurveyTotals totals_;
 };
 
-std::string Request(const std::vector<std::string>& numbers, const std::vector<std::string>& categories = {}, const json& baseline = nullptr,
-                    const char* transform = "none") {
-  json request = {{"numbers", json::array()}, {"categories", json::array()}, {"quantiles", {0, 0.01, 0.25, 0.5, 0.75, 0.9, 1}}, {"baseline", baseline}};
+std::string Request(const std::vector<std::string>& numbers, const std::vector<std::string>& categories = {},
+                    const json& baseline = nullptr, const char* transform = "none") {
+  json request = {{"numbers", json::array()},
+                  {"categories", json::array()},
+                  {"quantiles", {0, 0.01, 0.25, 0.5, 0.75, 0.9, 1}},
+                  {"baseline", baseline}};
   for (const std::string& name : numbers) request["numbers"].push_back({{"name", name}, {"transform", transform}});
   for (const std::string& name : categories) request["categories"].push_back({{"name", name}});
   return request.dump();
@@ -99,7 +106,8 @@ struct Moments {
 
 Moments MomentsOf(const std::vector<double>& values, const std::vector<double>& weights) {
   long double total = 0, mean = 0, second = 0, third = 0;
-  for (std::size_t i = 0; i < values.size(); ++i) total += weights[i], mean += static_cast<long double>(weights[i]) * values[i];
+  for (std::size_t i = 0; i < values.size(); ++i)
+    total += weights[i], mean += static_cast<long double>(weights[i]) * values[i];
   mean /= total;
   for (std::size_t i = 0; i < values.size(); ++i) {
     const long double off = values[i] - mean;
@@ -117,7 +125,9 @@ TEST(SurveyJson, MomentsAreTheirDefinitions) {
       for (std::size_t i = 0; i < n; ++i) {
         values.push_back(std::exp(3 * random.Uniform()) - 1.5);
         weights.push_back(random.Uniform(0.1, 4));
-        transformed.push_back(transform[0] == 'l' ? std::log1p(values[i]) : transform[0] == 'a' ? std::asinh(values[i]) : values[i]);
+        transformed.push_back(transform[0] == 'l'   ? std::log1p(values[i])
+                              : transform[0] == 'a' ? std::asinh(values[i])
+                                                    : values[i]);
       }
       const json number = NumberOf(values, weights, transform);
       const Moments expected = MomentsOf(values, weights), after = MomentsOf(transformed, weights);
@@ -141,7 +151,8 @@ TEST(SurveyJson, QuantilesAreType7) {
     const std::vector<double> values = test::Flatten(test::UniformRows(n, 1, n, -3, 9));
     const json quantiles = NumberOf(values)["quantiles"];
     ASSERT_EQ(quantiles.size(), asked.size());
-    for (std::size_t i = 0; i < asked.size(); ++i) EXPECT_NEAR(quantiles[i].get<double>(), Type7(values, asked[i]), 1e-13) << n;
+    for (std::size_t i = 0; i < asked.size(); ++i)
+      EXPECT_NEAR(quantiles[i].get<double>(), Type7(values, asked[i]), 1e-13) << n;
   }
   EXPECT_EQ(NumberOf({1, 2, 3, 10})["quantiles"][3], 2.5);
   EXPECT_EQ(NumberOf({1, 2, 3, 10})["quantiles"][2], 1.75);
@@ -150,12 +161,15 @@ TEST(SurveyJson, QuantilesAreType7) {
 TEST(SurveyJson, IntegerWeightsAreRepeatedRows) {
   const std::vector<double> values = test::Flatten(test::LatticeRows(300, 1, 40, 3)), weights = test::RandomWeights(300, 4);
   std::vector<double> repeated;
-  for (std::size_t i = 0; i < values.size(); ++i) repeated.insert(repeated.end(), static_cast<std::size_t>(weights[i]), values[i]);
+  for (std::size_t i = 0; i < values.size(); ++i)
+    repeated.insert(repeated.end(), static_cast<std::size_t>(weights[i]), values[i]);
   const json weighted = NumberOf(values, weights), plain = NumberOf(repeated);
   for (const char* key : {"mean", "stddev", "skewness", "transformed_mean", "transformed_stddev", "low", "high"}) {
     EXPECT_NEAR(weighted[key].get<double>(), plain[key].get<double>(), 1e-11) << key;
   }
-  for (std::size_t i = 0; i < 7; ++i) EXPECT_NEAR(weighted["quantiles"][i].get<double>(), Type7(repeated, std::vector<double>{0, .01, .25, .5, .75, .9, 1}[i]), 1e-12);
+  for (std::size_t i = 0; i < 7; ++i)
+    EXPECT_NEAR(weighted["quantiles"][i].get<double>(),
+                Type7(repeated, std::vector<double>{0, .01, .25, .5, .75, .9, 1}[i]), 1e-12);
   // Rows are counted as rows, whatever they weigh.
   double counted = 0;
   for (const json& count : weighted["counts"]) counted += count.get<double>();
@@ -165,7 +179,8 @@ TEST(SurveyJson, IntegerWeightsAreRepeatedRows) {
 TEST(SurveyJson, WithoutValuesThereAreNoStatistics) {
   for (const Sample& sample : {OfValues({}), OfValues({kNaN, test::kInf, -test::kInf})}) {
     const json number = sample.Read(Request({"x"}))["numbers"][0];
-    for (const char* key : {"low", "high", "mean", "stddev", "skewness", "transformed_mean", "transformed_stddev"}) EXPECT_TRUE(number[key].is_null()) << key;
+    for (const char* key : {"low", "high", "mean", "stddev", "skewness", "transformed_mean", "transformed_stddev"})
+      EXPECT_TRUE(number[key].is_null()) << key;
     for (const json& quantile : number["quantiles"]) EXPECT_TRUE(quantile.is_null());
     EXPECT_TRUE(number["spikes"].empty());
     EXPECT_TRUE(number["edges"].empty());
@@ -219,8 +234,8 @@ TEST(SurveyJson, TheOrderOfTheRowsDoesNotMatter) {
   test::Random random(5);
   Sample sample(2, 1);
   for (int i = 0; i < 2000; ++i) {
-    sample.Add({random.Normal(), random.Below(3) == 0 ? kNaN : static_cast<double>(random.Below(4))}, {std::string(1, static_cast<char>('a' + random.Below(9)))},
-               random.Uniform(0.5, 2));
+    sample.Add({random.Normal(), random.Below(3) == 0 ? kNaN : static_cast<double>(random.Below(4))},
+               {std::string(1, static_cast<char>('a' + random.Below(9)))}, random.Uniform(0.5, 2));
   }
   const std::string request = Request({"x", "y"}, {"c"});
   const std::string before = sample.Survey(request);
@@ -232,7 +247,9 @@ TEST(SurveyJson, TheOrderOfTheRowsDoesNotMatter) {
 
 // ---- bins ----------------------------------------------------------------------------------------------------------
 
-std::vector<double> Numbers(const json& list) { return list.get<std::vector<double>>(); }
+std::vector<double> Numbers(const json& list) {
+  return list.get<std::vector<double>>();
+}
 
 // How many values are missing, spikes, at most the first edge, at most the second, ..., above the last.
 std::vector<double> Recount(const json& number, const std::vector<double>& values) {
@@ -252,9 +269,11 @@ TEST(SurveyBins, AddUpToTheSample) {
   for (std::size_t n : {1u, 2u, 5u, 30u, 1000u}) {
     for (std::size_t levels : {1u, 2u, 7u, 100u, 100'000u}) {
       std::vector<double> values;
-      for (std::size_t i = 0; i < n; ++i) values.push_back(random.Below(10) == 0 ? kNaN : static_cast<double>(random.Below(levels)) - 3);
+      for (std::size_t i = 0; i < n; ++i)
+        values.push_back(random.Below(10) == 0 ? kNaN : static_cast<double>(random.Below(levels)) - 3);
       const json number = NumberOf(values);
-      const std::vector<double> counts = Numbers(number["counts"]), spikes = Numbers(number["spikes"]), edges = Numbers(number["edges"]);
+      const std::vector<double> counts = Numbers(number["counts"]), spikes = Numbers(number["spikes"]),
+                                edges = Numbers(number["edges"]);
       EXPECT_EQ(counts, Recount(number, values)) << n << " " << levels;
       EXPECT_EQ(std::accumulate(counts.begin(), counts.end(), 0.0), static_cast<double>(n));
       EXPECT_EQ(counts[0], number["missing"].get<double>());
@@ -290,7 +309,8 @@ TEST(SurveyBins, SpikesAreSurelyATwentieth) {
     EXPECT_EQ(Numbers(number["spikes"]), often >= 64 ? std::vector<double>{1.5} : std::vector<double>{}) << often;
     if (often < 64) continue;
     EXPECT_EQ(number["counts"][1], often);
-    for (std::size_t i = 2; i < number["counts"].size(); ++i) EXPECT_NEAR(number["counts"][i].get<double>(), (1000.0 - static_cast<double>(often)) / 10, 1.5);
+    for (std::size_t i = 2; i < number["counts"].size(); ++i)
+      EXPECT_NEAR(number["counts"][i].get<double>(), (1000.0 - static_cast<double>(often)) / 10, 1.5);
   }
 }
 
@@ -316,7 +336,8 @@ Sample OfTexts(const std::vector<std::pair<Text, int>>& texts) {
 }
 
 TEST(SurveyJson, LevelsAreTheMostFrequentFirst) {
-  const json category = OfTexts({{"web", 3}, {"shop", 7}, {std::nullopt, 2}, {"", 1}, {"\xC3\xA4", 3}, {"app", 3}}).Read(Request({}, {"c"}))["categories"][0];
+  const json category = OfTexts({{"web", 3}, {"shop", 7}, {std::nullopt, 2}, {"", 1}, {"\xC3\xA4", 3}, {"app", 3}})
+                            .Read(Request({}, {"c"}))["categories"][0];
   EXPECT_EQ(category["levels"], (std::vector<std::string>{"shop", "app", "web", "\xC3\xA4", ""}));  // ties by bytes
   EXPECT_EQ(Numbers(category["counts"]), (std::vector<double>{2, 7, 3, 3, 3, 1, 0}));
   EXPECT_EQ(category["missing"], 2);
@@ -324,7 +345,9 @@ TEST(SurveyJson, LevelsAreTheMostFrequentFirst) {
 }
 
 TEST(SurveyJson, TooLongTextsAreOthers) {
-  const json category = OfTexts({{"web", 3}, {std::string(255, 'x'), 2}, {std::string(256, 'x'), 4}, {std::string(99'999, 'y'), 5}}).Read(Request({}, {"c"}))["categories"][0];
+  const json category =
+      OfTexts({{"web", 3}, {std::string(255, 'x'), 2}, {std::string(256, 'x'), 4}, {std::string(99'999, 'y'), 5}})
+          .Read(Request({}, {"c"}))["categories"][0];
   EXPECT_EQ(category["levels"], (std::vector<std::string>{"web", std::string(255, 'x')}));
   EXPECT_EQ(Numbers(category["counts"]), (std::vector<double>{0, 3, 2, 9}));
 }
@@ -374,7 +397,8 @@ TEST(SurveyJson, DriftOfANumberIsInTheBinsOfTheBaseline) {
     EXPECT_EQ(drift["degrees"].get<int>(), test.degrees);
     EXPECT_EQ(drift["p"].get<double>(), test.p);
     EXPECT_FALSE(drift.contains("resembles"));
-    const double low = *std::min_element(before.begin(), before.end()), high = *std::max_element(before.begin(), before.end());
+    const double low = *std::min_element(before.begin(), before.end()),
+                 high = *std::max_element(before.begin(), before.end());
     double outside = 0;
     for (double value : now) outside += value < low || value > high ? 1 : 0;  // a comparison with NaN is false
     EXPECT_NEAR(drift["outside"].get<double>(), outside / 540, 1e-15);
@@ -384,13 +408,16 @@ TEST(SurveyJson, DriftOfANumberIsInTheBinsOfTheBaseline) {
 
 TEST(SurveyJson, OutsideIsTheShareBeyondTheRange) {
   const json baseline = OfValues({0, 5, 10}).Read(Request({"x"}));
-  const json drift = OfValues({-1, 0, 10, 11, 12, 5, kNaN, 3, 4, 10.5}).Read(Request({"x"}, {}, baseline))["numbers"][0]["drift"];
+  const json drift =
+      OfValues({-1, 0, 10, 11, 12, 5, kNaN, 3, 4, 10.5}).Read(Request({"x"}, {}, baseline))["numbers"][0]["drift"];
   EXPECT_NEAR(drift["outside"].get<double>(), 4.0 / 9, 1e-15);
 }
 
 TEST(SurveyJson, DriftOfACategoryIsInTheLevelsOfTheBaseline) {
-  const json baseline = OfTexts({{"a", 50}, {"b", 30}, {std::nullopt, 20}, {std::string(300, 'z'), 10}}).Read(Request({}, {"c"}));
-  const json drift = OfTexts({{"b", 40}, {"new", 25}, {"a", 20}, {std::nullopt, 5}}).Read(Request({}, {"c"}, baseline))["categories"][0]["drift"];
+  const json baseline =
+      OfTexts({{"a", 50}, {"b", 30}, {std::nullopt, 20}, {std::string(300, 'z'), 10}}).Read(Request({}, {"c"}));
+  const json drift = OfTexts({{"b", 40}, {"new", 25}, {"a", 20}, {std::nullopt, 5}})
+                         .Read(Request({}, {"c"}, baseline))["categories"][0]["drift"];
   const std::vector<double> counts = {5, 20, 40, 25};  // missing, a, b, others
   EXPECT_EQ(Numbers(drift["counts"]), counts);
   const DriftTest test = CompareCounts({20, 50, 30, 10}, counts);
@@ -402,7 +429,8 @@ TEST(SurveyJson, DriftOfACategoryIsInTheLevelsOfTheBaseline) {
 
 // Two columns exchanged, and a third as it was.
 TEST(SurveyJson, ANumberThatLooksLikeAnotherOneResemblesIt) {
-  const std::vector<double> age = NormalValues(1000, 40, 10, 3), income = NormalValues(1000, 3000, 500, 4), visits = NormalValues(1000, 7, 2, 5);
+  const std::vector<double> age = NormalValues(1000, 40, 10, 3), income = NormalValues(1000, 3000, 500, 4),
+                            visits = NormalValues(1000, 7, 2, 5);
   Sample before(3, 0), now(3, 0);
   for (std::size_t i = 0; i < 1000; ++i) {
     before.Add({age[i], income[i], visits[i]});
@@ -420,11 +448,13 @@ TEST(SurveyJson, ANumberThatLooksLikeAnotherOneResemblesIt) {
 // ---- what is not a request, or not a survey -----------------------------------------------------------------------
 
 TEST(ParseSurveyRequest, ReadsWhatIsAskedFor) {
-  const SurveyRequest request = ParseSurveyRequest(R"({"quantiles":[0.5,0,1],"categories":[{"name":"c"}],"baseline":{"rows":1},
+  const SurveyRequest request =
+      ParseSurveyRequest(R"({"quantiles":[0.5,0,1],"categories":[{"name":"c"}],"baseline":{"rows":1},
       "numbers":[{"name":"a"},{"name":"b","transform":"log1p"},{"name":"\u00e9","transform":"asinh"},{"name":"d","transform":"none"}]})");
   EXPECT_EQ(request.numbers, (std::vector<std::string>{"a", "b", "\xC3\xA9", "d"}));
   EXPECT_EQ(request.categories, (std::vector<std::string>{"c"}));
-  EXPECT_EQ(request.transforms, (std::vector<Transform>{Transform::kNone, Transform::kLog1p, Transform::kAsinh, Transform::kNone}));
+  EXPECT_EQ(request.transforms,
+            (std::vector<Transform>{Transform::kNone, Transform::kLog1p, Transform::kAsinh, Transform::kNone}));
   EXPECT_EQ(request.quantiles, (std::vector<double>{0.5, 0, 1}));
   EXPECT_NE(request.baseline.Object(), nullptr);
   EXPECT_TRUE(ParseSurveyRequest(R"({"numbers":[],"categories":[],"quantiles":[]})").baseline.IsNull());
@@ -432,65 +462,92 @@ TEST(ParseSurveyRequest, ReadsWhatIsAskedFor) {
 
 TEST(ParseSurveyRequest, WhatIsNoRequestIsAnError) {
   for (const char* text : {
-           "", "{", "null", "5", "[]", "{}", R"({"numbers":[],"categories":[]})", R"({"numbers":[],"quantiles":[]})",
-           R"({"categories":[],"quantiles":[]})", R"({"numbers":{},"categories":[],"quantiles":[]})",
-           R"({"numbers":[],"categories":null,"quantiles":[]})", R"({"numbers":[],"categories":[],"quantiles":0.5})",
-           R"({"numbers":["a"],"categories":[],"quantiles":[]})", R"({"numbers":[{}],"categories":[],"quantiles":[]})",
-           R"({"numbers":[{"name":1}],"categories":[],"quantiles":[]})", R"({"numbers":[],"categories":[{"name":null}],"quantiles":[]})",
-           R"({"numbers":[],"categories":[[]],"quantiles":[]})", R"({"numbers":[],"categories":[],"quantiles":[1.5]})",
-           R"({"numbers":[],"categories":[],"quantiles":[-0.1]})", R"({"numbers":[],"categories":[],"quantiles":["0.5"]})",
-           R"({"numbers":[],"categories":[],"quantiles":[null]})", R"({"numbers":[],"numbers":[],"categories":[],"quantiles":[]})",
+           "",
+           "{",
+           "null",
+           "5",
+           "[]",
+           "{}",
+           R"({"numbers":[],"categories":[]})",
+           R"({"numbers":[],"quantiles":[]})",
+           R"({"categories":[],"quantiles":[]})",
+           R"({"numbers":{},"categories":[],"quantiles":[]})",
+           R"({"numbers":[],"categories":null,"quantiles":[]})",
+           R"({"numbers":[],"categories":[],"quantiles":0.5})",
+           R"({"numbers":["a"],"categories":[],"quantiles":[]})",
+           R"({"numbers":[{}],"categories":[],"quantiles":[]})",
+           R"({"numbers":[{"name":1}],"categories":[],"quantiles":[]})",
+           R"({"numbers":[],"categories":[{"name":null}],"quantiles":[]})",
+           R"({"numbers":[],"categories":[[]],"quantiles":[]})",
+           R"({"numbers":[],"categories":[],"quantiles":[1.5]})",
+           R"({"numbers":[],"categories":[],"quantiles":[-0.1]})",
+           R"({"numbers":[],"categories":[],"quantiles":["0.5"]})",
+           R"({"numbers":[],"categories":[],"quantiles":[null]})",
+           R"({"numbers":[],"numbers":[],"categories":[],"quantiles":[]})",
        }) {
-    ExpectError(ErrorCode::kInvalidParameter, [&] { ParseSurveyRequest(text); }, text);
+    ExpectError(
+        ErrorCode::kInvalidParameter, [&] { ParseSurveyRequest(text); }, text);
   }
 }
 
 TEST(SurveyJson, ABaselineWithoutDescriptionsIsNoBaseline) {
-  for (const char* text : {"null", "5", "\"x\"", "[]", "{}", R"({"numbers":5,"categories":{}})", R"({"numbers":[5,null,[],{}],"categories":[]})",
-                           R"({"numbers":[{"name":5}]})"}) {
+  for (const char* text : {"null", "5", "\"x\"", "[]", "{}", R"({"numbers":5,"categories":{}})",
+                           R"({"numbers":[5,null,[],{}],"categories":[]})", R"({"numbers":[{"name":5}]})"}) {
     EXPECT_FALSE(OfValues({1, 2}).Read(Request({"x"}, {}, json::parse(text)))["numbers"][0].contains("drift")) << text;
   }
 }
 
 TEST(SurveyJson, HostileDescriptionsOfNumbersAreErrors) {
   const json good = OfValues(NormalValues(200, 0, 1, 9)).Read(Request({"x"}))["numbers"][0];
-  const auto survey = [](const json& number) { return OfValues({1, 2, kNaN}).Read(Request({"x"}, {}, {{"numbers", {number}}})); };
+  const auto survey = [](const json& number) {
+    return OfValues({1, 2, kNaN}).Read(Request({"x"}, {}, {{"numbers", {number}}}));
+  };
   EXPECT_TRUE(survey(good)["numbers"][0].contains("drift"));
   for (const char* key : {"spikes", "edges", "counts"}) {
     json without = good;
     without.erase(key);
-    ExpectError(ErrorCode::kInvalidParameter, [&] { survey(without); }, std::string("no ") + key);
+    ExpectError(
+        ErrorCode::kInvalidParameter, [&] { survey(without); }, std::string("no ") + key);
     for (const char* value : {"null", "5", "{}", "\"1\"", "[null]", "[\"1\"]", "[[1]]", "[true]"}) {
       json bad = good;
       bad[key] = json::parse(value);
-      ExpectError(ErrorCode::kInvalidParameter, [&] { survey(bad); }, std::string(key) + " " + value);
+      ExpectError(
+          ErrorCode::kInvalidParameter, [&] { survey(bad); }, std::string(key) + " " + value);
     }
   }
   json bad = good;
   bad["counts"].push_back(5);
-  ExpectError(ErrorCode::kInvalidParameter, [&] { survey(bad); }, "too many counts");
+  ExpectError(
+      ErrorCode::kInvalidParameter, [&] { survey(bad); }, "too many counts");
   bad["counts"] = json::array();
-  ExpectError(ErrorCode::kInvalidParameter, [&] { survey(bad); }, "no counts");
+  ExpectError(
+      ErrorCode::kInvalidParameter, [&] { survey(bad); }, "no counts");
   bad = good;
   std::swap(bad["edges"][0], bad["edges"][3]);
-  ExpectError(ErrorCode::kInvalidParameter, [&] { survey(bad); }, "unsorted edges");
+  ExpectError(
+      ErrorCode::kInvalidParameter, [&] { survey(bad); }, "unsorted edges");
   bad = good;
   bad["spikes"] = {2, 1};
-  ExpectError(ErrorCode::kInvalidParameter, [&] { survey(bad); }, "unsorted spikes");
+  ExpectError(
+      ErrorCode::kInvalidParameter, [&] { survey(bad); }, "unsorted spikes");
 }
 
 TEST(SurveyJson, HostileDescriptionsOfCategoriesAreErrors) {
   const json good = OfTexts({{"a", 5}, {"b", 6}}).Read(Request({}, {"c"}))["categories"][0];
-  const auto survey = [](const json& category) { return OfTexts({{"a", 1}}).Read(Request({}, {"c"}, {{"categories", {category}}})); };
+  const auto survey = [](const json& category) {
+    return OfTexts({{"a", 1}}).Read(Request({}, {"c"}, {{"categories", {category}}}));
+  };
   EXPECT_TRUE(survey(good)["categories"][0].contains("drift"));
   for (const char* key : {"levels", "counts"}) {
     json without = good;
     without.erase(key);
-    ExpectError(ErrorCode::kInvalidParameter, [&] { survey(without); }, std::string("no ") + key);
+    ExpectError(
+        ErrorCode::kInvalidParameter, [&] { survey(without); }, std::string("no ") + key);
     for (const char* value : {"null", "5", "{}", "\"1\"", "[null]", "[[1]]", "[true]", "[{}]", "[]"}) {
       json bad = good;
       bad[key] = json::parse(value);
-      ExpectError(ErrorCode::kInvalidParameter, [&] { survey(bad); }, std::string(key) + " " + value);
+      ExpectError(
+          ErrorCode::kInvalidParameter, [&] { survey(bad); }, std::string(key) + " " + value);
     }
   }
 }
@@ -509,11 +566,27 @@ TEST(SurveyJson, NoBaselineBreaksIt) {
   test::Random random(11);
   for (int i = 0; i < 300; ++i) {
     before.Add({random.Normal(), 100 * random.Uniform()}, {std::string(1, static_cast<char>('a' + random.Below(3)))});
-    now.Add({random.Normal() + 3, random.Below(3) == 0 ? 0 : random.Uniform()}, {std::string(1, static_cast<char>('b' + random.Below(3)))});
+    now.Add({random.Normal() + 3, random.Below(3) == 0 ? 0 : random.Uniform()},
+            {std::string(1, static_cast<char>('b' + random.Below(3)))});
   }
   const json good = before.Read(Request({"x", "y"}, {"c"}));
-  const std::vector<json> kHostile = {nullptr, -1, 0, 1e308, -1e308, 5e-324, "x", "y", "", json::array(), json::object(), true, {1, 1}, {-5, 3}, {"a", "a"},
-                                      json::array({-1e308, 1e308}), 18446744073709551615u};
+  const std::vector<json> kHostile = {nullptr,
+                                      -1,
+                                      0,
+                                      1e308,
+                                      -1e308,
+                                      5e-324,
+                                      "x",
+                                      "y",
+                                      "",
+                                      json::array(),
+                                      json::object(),
+                                      true,
+                                      {1, 1},
+                                      {-5, 3},
+                                      {"a", "a"},
+                                      json::array({-1e308, 1e308}),
+                                      18446744073709551615u};
   int errors = 0, surveys = 0;
   for (int trial = 0; trial < 4000; ++trial) {
     json bad = good;

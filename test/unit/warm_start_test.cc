@@ -51,7 +51,8 @@ struct Ends {
   double stuck = 0;  // where kStuck leads
 };
 
-// By means of the groups' rows, and by halving the far group at its middle until it does not change (Lloyd's algorithm by hand).
+// By means of the groups' rows, and by halving the far group at its middle until it does not change (Lloyd's algorithm by
+// hand).
 Ends EndsOf(const Matrix& rows) {
   const auto mean = [&](double low, double high) {
     double sum = 0, count = 0;
@@ -104,7 +105,8 @@ TEST(WarmStart, FromABetterClusteringIsKept) {
     test::Random random(seed);
     Matrix rows, centers;
     for (int g = 0; g < 10; ++g) centers.push_back({random.Uniform(0, 1000), random.Uniform(0, 1000)});
-    for (int i = 0; i < 500; ++i) rows.push_back({centers[i % 10u][0] + random.Normal(), centers[i % 10u][1] + random.Normal()});
+    for (int i = 0; i < 500; ++i)
+      rows.push_back({centers[i % 10u][0] + random.Normal(), centers[i % 10u][1] + random.Normal()});
     Matrix means(10, std::vector<double>(2));
     for (std::size_t i = 0; i < 500; ++i) means[i % 10][0] += rows[i][0] / 50, means[i % 10][1] += rows[i][1] / 50;
     const double best = InertiaAbout(rows, means);
@@ -127,7 +129,9 @@ TEST(WarmStart, FromTheModelItselfGivesIt) {
     const Model first = FitWith(rows, 6, ParseOptions(options));
     const std::vector<double> raw = RawCentroids(first);
     Matrix centroids;
-    for (std::size_t s = 0; s < 6; ++s) centroids.emplace_back(raw.begin() + static_cast<std::ptrdiff_t>(3 * s), raw.begin() + static_cast<std::ptrdiff_t>(3 * s + 3));
+    for (std::size_t s = 0; s < 6; ++s)
+      centroids.emplace_back(raw.begin() + static_cast<std::ptrdiff_t>(3 * s),
+                             raw.begin() + static_cast<std::ptrdiff_t>(3 * s + 3));
     const Model again = FitWith(rows, 6, Warm(centroids, 0.01, options));
     EXPECT_LE(again.metrics.inertia, first.metrics.inertia * (1 + 1e-9)) << options;
     EXPECT_GE(again.metrics.inertia, first.metrics.inertia * (1 - 0.01)) << options;
@@ -138,7 +142,8 @@ TEST(WarmStart, FromTheModelItselfGivesIt) {
 TEST(WarmStart, IsInTheUnitsOfTheFeatures) {
   const Matrix rows = ThreeGroups(3);
   const Ends ends = EndsOf(rows);
-  for (const char* options : {R"({"tol":0,"scale":"zscore"})", R"({"tol":0,"scale":"minmax"})", R"({"tol":0,"scale":"robust"})"}) {
+  for (const char* options :
+       {R"({"tol":0,"scale":"zscore"})", R"({"tol":0,"scale":"minmax"})", R"({"tol":0,"scale":"robust"})"}) {
     const Model model = FitWith(rows, 3, Warm(kStuck, 1, options));
     const double scale = model.scale[0];
     EXPECT_NEAR(model.metrics.inertia * scale * scale, ends.stuck, 1e-9 * ends.stuck) << options;
@@ -197,13 +202,16 @@ TEST(WarmStart, IsReadAndChecked) {
   EXPECT_EQ(ParseOptions("{}").min_gain, 0.01);
   EXPECT_EQ(ParseOptions(R"({"min_gain":0})").min_gain, 0);
   EXPECT_EQ(ParseOptions(R"({"min_gain":1})").min_gain, 1);
-  for (const char* value : {"5", "null", "\"k-means++\"", "{}", "[]", "[[]]", "[1,2]", "[[1,2],[1]]", "[[1,\"2\"]]", "[[1,null]]", "[[1],5]"}) {
-    const Error error = ExpectError(ErrorCode::kInvalidParameter, [&] { ParseOptions(std::string(R"({"warm_start":)") + value + "}"); }, value);
+  for (const char* value :
+       {"5", "null", "\"k-means++\"", "{}", "[]", "[[]]", "[1,2]", "[[1,2],[1]]", "[[1,\"2\"]]", "[[1,null]]", "[[1],5]"}) {
+    const Error error = ExpectError(
+        ErrorCode::kInvalidParameter, [&] { ParseOptions(std::string(R"({"warm_start":)") + value + "}"); }, value);
     EXPECT_NE(error.message().find("\"warm_start\""), std::string::npos) << error.message();
     EXPECT_FALSE(error.hint().empty()) << value;
   }
   for (const char* value : {"-0.001", "1.001", "\"0.1\"", "null", "[]", "true"}) {
-    const Error error = ExpectError(ErrorCode::kInvalidParameter, [&] { ParseOptions(std::string(R"({"min_gain":)") + value + "}"); }, value);
+    const Error error = ExpectError(
+        ErrorCode::kInvalidParameter, [&] { ParseOptions(std::string(R"({"min_gain":)") + value + "}"); }, value);
     EXPECT_NE(error.message().find("\"min_gain\""), std::string::npos) << error.message();
     EXPECT_NE(error.hint().find("0 to 1"), std::string::npos) << error.hint();
   }
@@ -211,7 +219,8 @@ TEST(WarmStart, IsReadAndChecked) {
 
 TEST(WarmStart, ExcludesExplicitInitialCentroids) {
   for (const char* text : {R"({"init":[[1]],"warm_start":[[1]]})", R"({"warm_start":[[1]],"init":[[1],[2]]})"}) {
-    const Error error = ExpectError(ErrorCode::kInvalidParameter, [&] { ParseOptions(text); }, text);
+    const Error error = ExpectError(
+        ErrorCode::kInvalidParameter, [&] { ParseOptions(text); }, text);
     EXPECT_NE(error.message().find("\"init\""), std::string::npos);
     EXPECT_NE(error.message().find("\"warm_start\""), std::string::npos);
   }
@@ -226,7 +235,8 @@ TEST(WarmStart, RepeatsWithAnyNumberOfThreadsAndAnyOrderOfRows) {
     for (double min_gain : {0.01, 1.0}) {
       const Options options = Warm(start, min_gain, R"({"n_init":2,"max_iter":30})");
       const std::string expected = EncodeModel(FitWith(rows, 6, options, 1));
-      for (int threads : {2, 4}) EXPECT_EQ(EncodeModel(FitWith(rows, 6, options, threads)), expected) << n << " " << threads;
+      for (int threads : {2, 4})
+        EXPECT_EQ(EncodeModel(FitWith(rows, 6, options, threads)), expected) << n << " " << threads;
       test::Random random(n);
       random.Shuffle(&rows);
       EXPECT_EQ(EncodeModel(FitWith(rows, 6, options, 3)), expected) << n;
