@@ -58,6 +58,7 @@ std::vector<std::pair<double, double>> Pooled(const std::vector<double>& before,
 
 double ChiSquareTail(double statistic, int degrees) {
   if (degrees <= 0 || !(statistic > 0)) return 1;
+  if (std::isinf(statistic)) return 0;
   // Closed forms of the regularized upper incomplete gamma function Q(degrees / 2, x): a finite sum, with erfc(sqrt(x)) before it
   // for an odd number (M. Abramowitz & I. Stegun, 26.4.4 and 26.4.5). The terms are found by their logarithms, which do not underflow.
   const double x = statistic / 2;

@@ -28,7 +28,7 @@ constexpr std::size_t kDrawnBytes = 10'000'000;
 // none. "best" also does what the default does, and is never worse. Of many rows, samples are searched without single-point moves
 // (search.h). An explicit start gets Lloyd's algorithm alone, and so does
 // option warm_start, the centroids of an earlier model: what they lead to is the result unless the search has found an inertia that is
-// lower by more than min_gain of it, so that segments stay what they are as long as nothing is to be gained.
+// lower by more than min_gain of it (or they end in fewer clusters), so that segments stay what they are as long as nothing is to be gained.
 //
 // Same rows (in any order), k, options: the same model, bit for bit, on every machine, with any number of threads. Not so where
 // the set has cells, which depend on how it came about: they are points at their means, the model says that it is not exact, and

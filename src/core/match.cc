@@ -22,7 +22,7 @@ double Pairs(double n) { return n * (n - 1) / 2; }
 
 }  // namespace
 
-std::vector<std::size_t> BestAssignment(const std::vector<double>& gain, std::size_t rows, std::size_t columns) {
+std::vector<std::size_t> BestAssignment(const std::vector<double>& gain, std::size_t rows, std::size_t columns, const Interrupt& interrupt) {
   // A square matrix of costs, with rows or columns of zeros; shortest augmenting paths with potentials, counted from 1.
   const std::size_t n = std::max(rows, columns);
   const double largest = gain.empty() ? 0 : *std::max_element(gain.begin(), gain.end());
@@ -35,6 +35,7 @@ std::vector<std::size_t> BestAssignment(const std::vector<double>& gain, std::si
     std::vector<double> least(n + 1, std::numeric_limits<double>::infinity());
     std::vector<char> used(n + 1, 0);
     do {
+      interrupt.Poll();
       used[column] = 1;
       const std::size_t row = row_of[column];
       double delta = std::numeric_limits<double>::infinity();
@@ -74,8 +75,8 @@ std::vector<std::size_t> BestAssignment(const std::vector<double>& gain, std::si
   return assigned;
 }
 
-std::vector<std::size_t> MatchSegments(const Contingency& table) {
-  std::vector<std::size_t> matched = BestAssignment(table.rows, table.old_count, table.new_count);
+std::vector<std::size_t> MatchSegments(const Contingency& table, const Interrupt& interrupt) {
+  std::vector<std::size_t> matched = BestAssignment(table.rows, table.old_count, table.new_count, interrupt);
   for (std::size_t j = 0; j < matched.size(); ++j) {
     if (matched[j] == kUnmatched) continue;
     const double common = table.At(matched[j], j);

@@ -19,7 +19,7 @@ Model Renumber(Model model, const std::vector<std::int32_t>& ids);
 
 // The centroids of `model` in the columns (before scaling) of `onto`, matched by the names of the columns (ColumnNames): segments x
 // onto's columns. A level that `model` does not have has a share of 0; one that `onto` does not have counts as its "other", where
-// there is one. A numeric column that `model` does not have is an error (kInvalidParameter), and so is another transform.
+// there is one. An input that `model` does not have is an error (kInvalidParameter), and so is another transform.
 std::vector<double> CentroidsOnto(const Model& model, const Model& onto);
 
 // A model that assigns as `onto` scales, with the centroids of `model`: to judge both on the same rows in one space. Its ids are those

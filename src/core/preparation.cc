@@ -91,7 +91,7 @@ void ReadFeature(const JsonValue& value, FeaturePlan* plan) {
       } else {
         Bad("\"" + key + "\" does not apply to feature " + Quoted(plan->name),
             plan->categorical ? "It is a category." : "It is a number.",
-            of_category ? "A number becomes a category by {\"encode\": \"onehot\"}, given first." : "");
+            of_category ? "A number becomes a category by {\"encode\": \"onehot\"}." : "Valid keys of a category are encode, impute, min_share.");
       }
     }
     if (key == "transform") {
@@ -112,6 +112,9 @@ void ReadFeature(const JsonValue& value, FeaturePlan* plan) {
       Bad("unknown key " + Quoted(key) + " in the preparation of feature " + Quoted(plan->name), "",
           std::string("Valid keys are ") + kPrepareKeys + ".");
     }
+  }
+  if (plan->transform == Transform::kLog1p && plan->impute == Impute::kValue && plan->impute_number <= -1) {
+    Bad("transform \"log1p\" is not defined for what feature " + Quoted(plan->name) + " is imputed by", "It is -1 or below.", "");
   }
   if (plan->categorical && !encoded) {
     Bad("feature " + Quoted(plan->name) + " is a category and not encoded", "",
@@ -388,10 +391,16 @@ std::string MissingIn(const TrainingPlan& plan, const JsonValue& survey) {
 
 std::string UndefinedIn(const TrainingPlan& plan, const JsonValue& survey) {
   const std::vector<const JsonObject*> descriptions = Descriptions(plan, survey);
+  const std::vector<double> quantiles = QuantilesOf(plan);
   std::string text;
   for (std::size_t i = 0; i < plan.features.size(); ++i) {
-    if (plan.features[i].transform != Transform::kLog1p || plan.features[i].limit_low || descriptions[i] == nullptr) continue;
-    if (NumberIn(*descriptions[i], "low").value_or(0) > -1) continue;
+    const FeaturePlan& feature = plan.features[i];
+    if (feature.transform != Transform::kLog1p || descriptions[i] == nullptr) continue;
+    const std::optional<double> lowest = NumberIn(*descriptions[i], "low");
+    if (!lowest || *lowest > -1) continue;
+    // Clipping can help.
+    const Input input = NumberInput(feature, descriptions[i], quantiles);
+    if (input.clip_low.value_or(*lowest) > -1) continue;
     text += (text.empty() ? "" : ", ") + Quoted(plan.features[i].name);
   }
   return text;

@@ -52,4 +52,20 @@ SEGMENTATION_FUNCTION(as_owner) {
   return result;
 }
 
+// (role, command): runs the command with the rights of a role. Not for users (src/sql/99_rights.sql). An error ends the (sub)transaction,
+// which gives the user back.
+SEGMENTATION_FUNCTION(execute_as) {
+  const Oid role = get_role_oid(NameStr(*PG_GETARG_NAME(0)), false);
+  const char* command = text_to_cstring(PG_GETARG_TEXT_PP(1));
+  Oid user;
+  int context;
+  GetUserIdAndSecContext(&user, &context);
+  SetUserIdAndSecContext(role, context | SECURITY_LOCAL_USERID_CHANGE | SECURITY_RESTRICTED_OPERATION);
+  if (SPI_connect() != SPI_OK_CONNECT) elog(ERROR, "SPI_connect failed");
+  if (SPI_execute(command, false, 0) < 0) elog(ERROR, "command failed: %s", command);
+  SPI_finish();
+  SetUserIdAndSecContext(user, context);
+  PG_RETURN_VOID();
+}
+
 }  // namespace segmentation

@@ -1,5 +1,6 @@
 // What the workflow in schema segmentation asks of the core: the plan of a training and its preparation, models made from models, and
 // the matching of segments. Functions of their arguments alone; who may do what is decided in SQL (src/sql/65_rights.sql).
+#include <algorithm>
 #include <cmath>
 #include <optional>
 #include <string>
@@ -88,16 +89,18 @@ std::string PreparationJson(const TrainingPlan& plan, const JsonValue& survey) {
   return out + "]}";
 }
 
-// More cells are not worth matching, and would take minutes.
-constexpr std::size_t kMostCells = 4'000'000;
+// More segments are not worth matching, and would take minutes.
+constexpr std::size_t kMostSegments = 2000;
 
 Contingency TableOf(const std::vector<std::int32_t>& olds, const std::vector<std::int32_t>& news, std::vector<double> rows) {
+  if (std::max(olds.size(), news.size()) > kMostSegments) {
+    throw Error(ErrorCode::kLimit, "too many segments to match", "There can be " + std::to_string(kMostSegments) + " on each side.");
+  }
   if (rows.size() != olds.size() * news.size()) {
     throw Error(ErrorCode::kDimensionMismatch, "table of common rows does not match the segments",
                 "It has " + std::to_string(rows.size()) + " cells for " + std::to_string(olds.size()) + " old and " +
                     std::to_string(news.size()) + " new segments.");
   }
-  if (rows.size() > kMostCells) throw Error(ErrorCode::kLimit, "too many segments to match");
   for (double cell : rows) {
     if (!(cell >= 0) || !std::isfinite(cell)) throw Error(ErrorCode::kInvalidParameter, "numbers of rows must not be negative");
   }
@@ -137,8 +140,9 @@ SEGMENTATION_FUNCTION(plan_training) {
   char* answer = nullptr;
   CallCore([&] {
     const TrainingPlan plan = ParseTrainingPlan(json);
-    answer = AllocateString(std::string("{\"needs_survey\":") + (NeedsSurvey(plan) ? "true" : "false") + ",\"max_left_out\":" +
-                            (plan.outliers.method == OutlierMethod::kNone ? "null" : std::to_string(plan.outliers.max_share)) +
+    std::string share = "null";
+    if (plan.outliers.method != OutlierMethod::kNone) AppendJsonNumber(&(share = ""), plan.outliers.max_share);
+    answer = AllocateString(std::string("{\"needs_survey\":") + (NeedsSurvey(plan) ? "true" : "false") + ",\"max_left_out\":" + share +
                             ",\"request\":" + SurveyRequestOf(plan) + "}");
   });
   PG_RETURN_DATUM(JsonDatum(answer));
@@ -146,6 +150,7 @@ SEGMENTATION_FUNCTION(plan_training) {
 
 // (plan, survey)
 SEGMENTATION_FUNCTION(prepare_training) {
+  if (PG_ARGISNULL(0)) ereport(ERROR, (errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED), errmsg("plan of a training must not be null")));
   const std::string_view plan = JsonArgument(fcinfo, 0);
   const std::string_view survey = PG_ARGISNULL(1) ? "null" : JsonArgument(fcinfo, 1);
   char* answer = nullptr;
@@ -210,7 +215,7 @@ SEGMENTATION_FUNCTION(match_segments) {
     const std::vector<std::int32_t> old_ids = ValuesOf<std::int32_t>(olds);
     const std::vector<std::int32_t> new_ids = ValuesOf<std::int32_t>(news);
     const Contingency table = TableOf(old_ids, new_ids, ValuesOf<double>(rows));
-    const std::vector<std::size_t> matched = MatchSegments(table);
+    const std::vector<std::size_t> matched = MatchSegments(table, ServerInterrupt());
     std::string out = "{\"adjusted_rand_index\":";
     AppendJsonNumber(&out, AdjustedRandIndex(table));
     out += ",\"segments\":[";

@@ -30,6 +30,7 @@ extern "C" {
 #include "common/hashfn.h"
 #include "executor/execParallel.h"
 #include "executor/executor.h"
+#include "executor/spi.h"
 #include "fmgr.h"
 #include "funcapi.h"
 #include "lib/stringinfo.h"

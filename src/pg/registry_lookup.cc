@@ -93,6 +93,7 @@ SnapshotMark CurrentMark() {
   mark.xmin = snapshot->xmin;
   mark.xmax = snapshot->xmax;
   mark.command = snapshot->curcid;
+  mark.subtransaction = GetCurrentSubTransactionId();
   mark.user = GetUserId();
   if (mark.completed == 0) {  // a copy, as parallel workers have
     mark.running = HashBytes(reinterpret_cast<const char*>(snapshot->xip), snapshot->xcnt * sizeof(TransactionId), 1) +

@@ -14,13 +14,15 @@ struct SnapshotMark {
   std::uint64_t running;    // a hash of those that had not
   TransactionId xmin, xmax;
   CommandId command;
+  SubTransactionId subtransaction;  // what one has written oneself may be undone without any other mark
   Oid user;
 };
 
 // Of the active snapshot and the current user.
 SnapshotMark CurrentMark();
 inline bool SameMark(const SnapshotMark& a, const SnapshotMark& b) {
-  return a.completed == b.completed && a.running == b.running && a.xmin == b.xmin && a.xmax == b.xmax && a.command == b.command && a.user == b.user;
+  return a.completed == b.completed && a.running == b.running && a.xmin == b.xmin && a.xmax == b.xmax && a.command == b.command &&
+         a.subtransaction == b.subtransaction && a.user == b.user;
 }
 
 // The active version's value (perhaps toasted), copied into the current context. Raises 42704 where there is none that the current user

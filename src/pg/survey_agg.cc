@@ -18,6 +18,9 @@
 namespace segmentation {
 namespace {
 
+// However little memory there is.
+constexpr std::uint64_t kSmallestSample = 1000;
+
 struct SampledRow {
   std::uint64_t key;
   std::uint64_t bytes;
@@ -50,6 +53,7 @@ struct SurveyState {
   SampledRow* sample;      // head.sampled rows, room for `room`
   std::uint64_t room;
   std::uint64_t threshold; // keys above have no chance
+  std::uint64_t bytes;     // that the rows of the sample take
   std::uint64_t running;   // numbers rows without a key
 };
 
@@ -89,12 +93,18 @@ SurveyState* NewState(MemoryContext context, const SurveyHead& shape, const char
   return state;
 }
 
+// What a row takes, the server's own rounding included.
+std::uint64_t BytesOf(std::uint64_t row) { return row + row / 2 + sizeof(SampledRow); }
+
 // Throws out all but the rows with the lowest keys.
 void Thin(SurveyState* state) {
   const std::uint64_t keep = state->head.capacity;
   if (state->head.sampled <= keep) return;
   std::nth_element(state->sample, state->sample + keep - 1, state->sample + state->head.sampled);
-  for (std::uint64_t i = keep; i < state->head.sampled; ++i) pfree(state->sample[i].row);
+  for (std::uint64_t i = keep; i < state->head.sampled; ++i) {
+    state->bytes -= BytesOf(state->sample[i].bytes);
+    pfree(state->sample[i].row);
+  }
   state->head.sampled = keep;
   state->threshold = state->sample[keep - 1].key;
 }
@@ -113,6 +123,12 @@ void AddToSample(SurveyState* state, std::uint64_t key, const char* row, std::ui
   auto* copy = static_cast<char*>(MemoryContextAlloc(state->context, bytes));
   std::memcpy(copy, row, bytes);
   state->sample[state->head.sampled++] = {key, bytes, copy};
+  state->bytes += BytesOf(bytes);
+  // Rows that are wider than was thought: a smaller sample. It is as good, but no longer the same in every plan.
+  if (unlikely(state->bytes > TrainMemoryBytes()) && state->head.sampled > kSmallestSample) {
+    state->head.capacity = std::min(state->head.capacity, std::max(kSmallestSample, state->head.sampled / 2));
+    Thin(state);
+  }
 }
 
 // The arrays of one row; nulls where an argument is NULL.
@@ -157,7 +173,7 @@ SurveyState* StartState(FunctionCallInfo fcinfo, MemoryContext context, const Ro
   shape.numbers = static_cast<std::uint32_t>(numbers);
   shape.categories = static_cast<std::uint32_t>(categories);
   shape.request_bytes = request.size();
-  shape.capacity = std::clamp<std::uint64_t>(TrainMemoryBytes() / 2 / row_bytes, 1000, kSurveyRows);
+  shape.capacity = std::clamp<std::uint64_t>(TrainMemoryBytes() / 2 / row_bytes, kSmallestSample, kSurveyRows);
   return NewState(context, shape, request.data());
 }
 
@@ -208,6 +224,7 @@ void Merge(SurveyState* state, const SurveyState* other) {
       std::memcmp(state->request, other->request, state->head.request_bytes) != 0) {
     ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("request of a survey must be the same for all rows")));
   }
+  state->head.capacity = std::min(state->head.capacity, other->head.capacity);
   state->head.rows += other->head.rows;
   state->head.ignored += other->head.ignored;
   for (int i = 0; i < 2; ++i) state->head.fingerprint[i] += other->head.fingerprint[i];

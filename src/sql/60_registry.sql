@@ -4,7 +4,7 @@
 CREATE TABLE segmentation.registry_model (
     name text COLLATE "C" PRIMARY KEY CHECK (name <> ''),
     owner name NOT NULL,
-    created timestamptz NOT NULL DEFAULT pg_catalog.now(),
+    created timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
     last_version integer NOT NULL DEFAULT 0,
     next_segment integer NOT NULL DEFAULT 0,  -- ids below were used, and are never used for another segment
     hold text                                 -- why retrainings do not activate; NULL where they may
@@ -22,6 +22,7 @@ CREATE TABLE segmentation.registry_version (
     source_text text,                         -- of the view, where the source is one
     extension_version text NOT NULL,
     trained_by name NOT NULL,
+    trained_session name NOT NULL DEFAULT session_user,  -- who had connected; SET ROLE makes nobody else
     trained timestamptz NOT NULL,
     activated timestamptz,                    -- last
     seconds double precision,
@@ -102,13 +103,13 @@ CREATE TABLE segmentation.registry_scoring (
     target_schema name NOT NULL,
     target name NOT NULL,
     target_column name NOT NULL,
-    version integer NOT NULL,
+    started_by name NOT NULL,
+    what jsonb NOT NULL,                      -- version, key and tables of the run: one that differs begins anew
     last_key text[],                          -- of the last batch, as the types write it; NULL before the first
     rows bigint NOT NULL DEFAULT 0,           -- looked at
     changed bigint NOT NULL DEFAULT 0,        -- written
     started timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
-    started_by name NOT NULL,
-    PRIMARY KEY (model, target_schema, target, target_column)
+    PRIMARY KEY (model, target_schema, target, target_column, started_by)
 );
 COMMENT ON TABLE segmentation.registry_scoring IS 'Where segmentation.score_table is; a row goes when the table is done.';
 
@@ -118,6 +119,7 @@ CREATE TABLE segmentation.registry_view (
     view_name name NOT NULL,
     kind text NOT NULL CHECK (kind IN ('assignments', 'profile')),
     view_owner name NOT NULL,
+    definition jsonb NOT NULL,                -- what it reads: another version of the model changes nothing about that
     PRIMARY KEY (view_schema, view_name)
 );
 COMMENT ON TABLE segmentation.registry_view IS 'Views that segmentation.create_views has made, to be replaced when another version becomes active.';
@@ -143,6 +145,7 @@ CREATE TABLE segmentation.registry_audit (
     model text COLLATE "C" NOT NULL,
     version integer,
     owner name NOT NULL,                      -- of the model then
+    model_created timestamptz NOT NULL,       -- tells it from later ones of that name
     detail text
 );
 CREATE INDEX registry_audit_model ON segmentation.registry_audit (model, id);

@@ -79,8 +79,8 @@ COMMENT ON FUNCTION segmentation.registry_version_of(text, integer) IS 'Internal
 CREATE FUNCTION segmentation.registry_note(caller name, action text, model_name text, version integer, detail text) RETURNS void LANGUAGE sql
     SET search_path = pg_catalog, pg_temp
 AS $$
-    INSERT INTO segmentation.registry_audit (done_by, action, model, version, owner, detail)
-    SELECT caller, action, m.name, registry_note.version, m.owner, registry_note.detail
+    INSERT INTO segmentation.registry_audit (done_by, action, model, version, owner, model_created, detail)
+    SELECT caller, action, m.name, registry_note.version, m.owner, m.created, registry_note.detail
       FROM segmentation.registry_model AS m WHERE m.name = model_name
 $$;
 COMMENT ON FUNCTION segmentation.registry_note(name, text, text, integer, text) IS 'Internal: adds to the audit trail.';
@@ -150,3 +150,23 @@ COMMENT ON FUNCTION segmentation.model_as_owner(name, text, integer) IS 'Interna
 CREATE FUNCTION segmentation.model(name text, version integer DEFAULT NULL) RETURNS @extschema@.kmeans_model
     AS 'MODULE_PATHNAME', 'segmentation_as_owner' LANGUAGE C STABLE;
 COMMENT ON FUNCTION segmentation.model(text, integer) IS 'A version of a model, the active one by default, as a value: for (SELECT segmentation.model(''cards'')).';
+
+-- change_owner
+
+CREATE FUNCTION segmentation.change_owner_as_owner(caller name, model_name text, new_owner name) RETURNS void LANGUAGE plpgsql
+    SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    PERFORM segmentation.registry_require(caller, model_name, 'owner');
+    IF new_owner IS NULL OR NOT EXISTS (SELECT FROM pg_roles WHERE rolname = new_owner) THEN
+        RAISE EXCEPTION USING ERRCODE = '42704', MESSAGE = format('role "%s" does not exist', coalesce(new_owner::text, 'NULL'));
+    ELSIF NOT segmentation.registry_has_role(caller, new_owner) THEN
+        RAISE EXCEPTION USING ERRCODE = '42501', MESSAGE = format('must be member of role "%s"', new_owner);
+    END IF;
+    PERFORM segmentation.registry_note(caller, 'change owner', model_name, NULL, format('to %s', new_owner));
+    UPDATE segmentation.registry_model AS m SET owner = new_owner WHERE m.name = model_name;
+END $$;
+COMMENT ON FUNCTION segmentation.change_owner_as_owner(name, text, name) IS 'Internal: change_owner.';
+CREATE FUNCTION segmentation.change_owner(name text, new_owner name) RETURNS void
+    AS 'MODULE_PATHNAME', 'segmentation_as_owner' LANGUAGE C;
+COMMENT ON FUNCTION segmentation.change_owner(text, name) IS 'Gives a model to another role, of which the caller is a member. Roles are kept by name: do this before one is renamed or dropped.';

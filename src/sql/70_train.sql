@@ -96,12 +96,29 @@ AS $$
 $$;
 COMMENT ON FUNCTION segmentation.key_of(regclass) IS 'Internal: the columns of the primary key; NULL where there is none.';
 
+CREATE FUNCTION segmentation.has_hash(type oid) RETURNS boolean LANGUAGE plpgsql STABLE
+    SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    EXECUTE format('SELECT hash_record_extended(ROW(NULL::%s), 0)', format_type(type, NULL));
+    RETURN true;
+EXCEPTION WHEN undefined_function THEN
+    RETURN false;
+END $$;
+COMMENT ON FUNCTION segmentation.has_hash(oid) IS 'Internal: whether values of a type can be hashed.';
+
 -- What tells a row of the source from others, as an expression: its key, or where it lies, or NULL.
 CREATE FUNCTION segmentation.source_key(source regclass, key text[]) RETURNS text LANGUAGE plpgsql STABLE
     SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
     IF cardinality(key) > 0 THEN
+        PERFORM segmentation.source_columns(source, key, 'key');
+        -- Types without a hash are taken by their text.
+        IF EXISTS (SELECT FROM unnest(key) AS k JOIN pg_attribute AS a ON a.attrelid = source AND a.attname = k AND a.attnum > 0
+                    WHERE NOT segmentation.has_hash(a.atttypid)) THEN
+            RETURN format('pg_catalog.hashtextextended(pg_catalog.format(%L, %s), 0)', repeat('%s,', cardinality(key)), (SELECT string_agg(format('s.%I', k), ', ') FROM unnest(key) AS k));
+        END IF;
         RETURN format('pg_catalog.hash_record_extended(ROW(%s), 0)', (SELECT string_agg(format('s.%I', k), ', ') FROM unnest(key) AS k));
     ELSIF (SELECT relkind FROM pg_class WHERE oid = source) IN ('r', 'p', 'm') THEN
         RETURN 'pg_catalog.hash_record_extended(ROW(s.tableoid, s.ctid), 0)';
@@ -115,9 +132,13 @@ CREATE FUNCTION segmentation.source_of(definition jsonb) RETURNS regclass LANGUA
     SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    source regclass := to_regclass(format('%I.%I', definition ->> 'schema', definition ->> 'source'));
+    source regclass := CASE WHEN definition ->> 'schema' IS NOT NULL AND definition ->> 'source' IS NOT NULL
+                            THEN to_regclass(format('%I.%I', definition ->> 'schema', definition ->> 'source')) END;
 BEGIN
-    IF source IS NULL THEN
+    IF definition ->> 'schema' IS NULL OR definition ->> 'source' IS NULL THEN
+        RAISE EXCEPTION USING ERRCODE = '55000', MESSAGE = 'the model has no source',
+            DETAIL = 'It was registered or imported, and what it was trained on is not known.', HINT = 'Train the model with segmentation.train.';
+    ELSIF source IS NULL THEN
         RAISE EXCEPTION USING ERRCODE = '42P01',
             MESSAGE = format('source %I.%I of the model does not exist', definition ->> 'schema', definition ->> 'source'),
             HINT = 'Train the model from another source with segmentation.train.';
@@ -232,7 +253,7 @@ BEGIN
       FROM jsonb_array_elements(reading.asked -> 'request' -> 'categories') WITH ORDINALITY AS n(item, line)
       JOIN jsonb_array_elements(reading.columns) AS c ON c ->> 'name' = n.item ->> 'name';
     reading.key := segmentation.source_key(reading.source, ARRAY(SELECT jsonb_array_elements_text(definition -> 'key')));
-    reading.features := CASE WHEN reading.category_list IS NOT NULL THEN 's'
+    reading.features := CASE WHEN reading.category_list IS NOT NULL THEN 's.*'
         ELSE (SELECT format('ARRAY[%s]::pg_catalog.float8[]', string_agg(c.item ->> 'number', ', ' ORDER BY c.line))
                 FROM jsonb_array_elements(reading.columns) WITH ORDINALITY AS c(item, line)) END;
     RETURN reading;

@@ -13,6 +13,8 @@ AS $$
 BEGIN
     IF NOT pg_try_advisory_xact_lock(segmentation.training_lock(model)) THEN
         RAISE EXCEPTION USING ERRCODE = '55006', MESSAGE = format('model "%s" is being trained by another session', model),
+            DETAIL = (SELECT format('It is that of process %s.', string_agg(l.pid::text, ', ')) FROM pg_locks AS l
+                       WHERE l.locktype = 'advisory' AND l.objsubid = 1 AND l.granted AND (l.classid::bigint << 32 | l.objid::bigint) = segmentation.training_lock(model)),
             HINT = 'The view segmentation.training_history shows since when; try again when it has ended.';
     END IF;
 END $$;
@@ -37,6 +39,9 @@ BEGIN
         END IF;
         PERFORM segmentation.registry_require(caller, model_name, 'train');
         SELECT v.* INTO found FROM segmentation.registry_version AS v WHERE v.model = model_name AND v.active;
+        IF NOT segmentation.registry_may(caller, model_name, 'owner') THEN
+            found.source_text := NULL;
+        END IF;
     END IF;
     RETURN found;
 END $$;
@@ -84,6 +89,7 @@ DECLARE
     activate boolean := false;
     run bigint := (payload ->> 'run')::bigint;
 BEGIN
+    PERFORM segmentation.champion_as_owner(caller, model_name);  -- checks the name
     IF NOT EXISTS (SELECT FROM segmentation.registry_model AS m WHERE m.name = model_name) THEN
         INSERT INTO segmentation.registry_model (name, owner) VALUES (model_name, caller);
         PERFORM segmentation.registry_note(caller, 'create', model_name, NULL, NULL);
@@ -111,9 +117,10 @@ BEGIN
     END LOOP;
     model := segmentation.renumber_model(model, ids);
 
-    IF active_version IS NULL THEN
-        activate := coalesce((payload ->> 'activate')::boolean, true);
-        verdict := CASE WHEN activate THEN 'activated: the first version' ELSE 'candidate: it was not to be activated' END;
+    IF active_version IS NULL AND (number = 1 OR segmentation.registry_may(caller, model_name, 'approve')) THEN
+        activate := coalesce((payload ->> 'activate')::boolean, number = 1);
+        verdict := CASE WHEN activate THEN 'activated: no version was active' ELSE 'candidate: it was not to be activated' END;
+        verdict := CASE WHEN activate AND number = 1 THEN 'activated: the first version' ELSE verdict END;
     ELSIF active_version IS DISTINCT FROM (payload ->> 'compared_with')::integer AND payload ->> 'compared_with' IS NOT NULL THEN
         verdict := format('candidate: version %s was activated meanwhile', active_version);
     ELSIF NOT coalesce((payload ->> 'activate')::boolean, false) THEN
@@ -122,13 +129,14 @@ BEGIN
         verdict := 'candidate: it did not pass the gate';
     ELSIF segmentation.registry_is_manual(model_name, payload -> 'definition') THEN
         verdict := 'candidate: it waits for approval';
-    ELSIF NOT segmentation.registry_has_role(caller, about.owner) AND NOT segmentation.registry_may(caller, model_name, 'approve') THEN
+    ELSIF NOT segmentation.registry_may(caller, model_name, 'approve') THEN
         verdict := format('candidate: %I may train versions but not activate them', caller);
     ELSIF about.hold IS NOT NULL THEN
         verdict := format('candidate: the model is on hold (%s)', about.hold);
     ELSE
         activate := true;
-        verdict := format('activated: it passed the gate and replaces version %s', active_version);
+        verdict := format(CASE payload ->> 'kind' WHEN 'train' THEN 'activated: it passed the gate and replaces version %s' WHEN 'retrain' THEN 'activated: it passed the gate and replaces version %s'
+                          ELSE 'activated, as asked for: it replaces version %s' END, active_version);
     END IF;
 
     verdict := concat_ws('; ', verdict, payload ->> 'note');
@@ -145,6 +153,13 @@ BEGIN
     INSERT INTO segmentation.registry_migration (model, version, from_segment, to_segment, customers)
     SELECT model_name, number, (m ->> 'from')::integer, ids[(m ->> 'to')::integer], (m ->> 'customers')::bigint
       FROM jsonb_array_elements(coalesce(payload -> 'migration', '[]')) AS m;
+    -- Labels that come with an imported model; those that are there stay.
+    INSERT INTO segmentation.registry_label (model, segment, label, description, labeled_by)
+    SELECT model_name, ids[s.line], l ->> 'label', l ->> 'description', caller
+      FROM jsonb_array_elements(payload -> 'segments') WITH ORDINALITY AS s(item, line)
+      JOIN jsonb_array_elements(coalesce(nullif(payload -> 'labels', 'null'), '[]')) AS l ON l ->> 'segment' = s.item ->> 'segment'
+     WHERE l ->> 'label' IS NOT NULL AND segmentation.registry_may(caller, model_name, 'owner')
+    ON CONFLICT DO NOTHING;
     PERFORM segmentation.registry_note(caller, payload ->> 'kind', model_name, number, verdict);
     IF activate THEN
         PERFORM segmentation.registry_activate(model_name, number);
@@ -178,9 +193,9 @@ DECLARE
 BEGIN
     query := format($query$
         SELECT pg_catalog.jsonb_agg(pg_catalog.jsonb_build_array(o, n, rows, inertia_old, inertia_new)) FROM (
-            SELECT @extschema@.kmeans_assign($1, %1$s) AS o, @extschema@.kmeans_assign($2, %1$s) AS n, pg_catalog.count(*) AS rows,
-                   pg_catalog.sum(%2$s OPERATOR(pg_catalog.*) pg_catalog.power(@extschema@.kmeans_distance($1, %1$s), 2)) AS inertia_old,
-                   pg_catalog.sum(%2$s OPERATOR(pg_catalog.*) pg_catalog.power(@extschema@.kmeans_distance($3, %1$s), 2)) AS inertia_new
+            SELECT segmentation.assign_row($1, %1$s) AS o, segmentation.assign_row($2, %1$s) AS n, pg_catalog.count(*) AS rows,
+                   pg_catalog.sum(%2$s OPERATOR(pg_catalog.*) pg_catalog.power(segmentation.distance_row($1, %1$s), 2)) AS inertia_old,
+                   pg_catalog.sum(%2$s OPERATOR(pg_catalog.*) pg_catalog.power(segmentation.distance_row($3, %1$s), 2)) AS inertia_new
               FROM %3$s AS s GROUP BY 1, 2) AS pairs
          WHERE o IS NOT NULL AND n IS NOT NULL $query$, reading.features, reading.weight, reading.source_name);
     PERFORM set_config('search_path', caller_path, true);
@@ -188,6 +203,15 @@ BEGIN
     RETURN coalesce(cells, '[]');
 END $$;
 COMMENT ON FUNCTION segmentation.judge(text, segmentation.reading, @extschema@.kmeans_model, @extschema@.kmeans_model, @extschema@.kmeans_model) IS 'Internal: two models on the same rows.';
+
+CREATE FUNCTION segmentation.size_reasons(gate jsonb, challenger @extschema@.kmeans_model) RETURNS text[] LANGUAGE sql STABLE
+    SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT CASE WHEN min(c.share) < (gate -> 'min_share')::float8 THEN ARRAY[format('the smallest segment has %s of the customers (at least %s are wanted)',
+                segmentation.in_percent(min(c.share)), segmentation.in_percent((gate -> 'min_share')::float8))] ELSE '{}' END
+      FROM @extschema@.kmeans_clusters(challenger) AS c
+$$;
+COMMENT ON FUNCTION segmentation.size_reasons(jsonb, @extschema@.kmeans_model) IS 'Internal: the gate on the smallest segment.';
 
 -- How the segments of a challenger continue those of a champion, and what that means for the gate; members of add_version's payload.
 CREATE FUNCTION segmentation.compare_on_source(caller_path text, reading segmentation.reading, champion segmentation.registry_version,
@@ -204,7 +228,6 @@ DECLARE
     moved double precision;
     inertia_old double precision;
     inertia_new double precision;
-    smallest record;
     explained_old double precision := (@extschema@.kmeans_info(champion.value)).explained;
     explained_new double precision := (@extschema@.kmeans_info(challenger)).explained;
 BEGIN
@@ -220,15 +243,14 @@ BEGIN
       INTO total, inertia_old, inertia_new, moved
       FROM jsonb_array_elements(cells) AS c JOIN jsonb_array_elements(matched -> 'segments') AS m(item) ON (m.item ->> 'segment')::integer = (c ->> 1)::integer;
     moved := coalesce(moved, 0) / total;
+    IF total IS NULL THEN
+        reasons := reasons || 'the active version scores none of the rows, so the two cannot be compared'::text;
+    END IF;
     IF in_one_space AND inertia_new > inertia_old * (1 + (gate -> 'max_inertia')::float8) THEN
         reasons := reasons || format('the inertia of the same rows is %s higher than under the active version (%s is allowed)',
             segmentation.in_percent(inertia_new / inertia_old - 1), segmentation.in_percent((gate -> 'max_inertia')::float8));
     END IF;
-    SELECT c.share INTO smallest FROM @extschema@.kmeans_clusters(challenger) AS c ORDER BY c.share LIMIT 1;
-    IF smallest.share < (gate -> 'min_share')::float8 THEN
-        reasons := reasons || format('the smallest segment has %s of the customers (at least %s are wanted)', segmentation.in_percent(smallest.share),
-            segmentation.in_percent((gate -> 'min_share')::float8));
-    END IF;
+    reasons := reasons || segmentation.size_reasons(gate, challenger);
     IF moved > (gate -> 'max_moved')::float8 THEN
         reasons := reasons || format('%s of the customers change their segment (%s are allowed)', segmentation.in_percent(moved),
             segmentation.in_percent((gate -> 'max_moved')::float8));
@@ -239,7 +261,7 @@ BEGIN
     END IF;
     RETURN jsonb_build_object('compared_with', champion.version, 'adjusted_rand_index', matched -> 'adjusted_rand_index', 'moved', moved, 'reasons', reasons,
         'segments', matched -> 'segments',
-        'migration', (SELECT jsonb_agg(jsonb_build_object('from', c -> 0, 'to', array_position(new_ids, (c ->> 1)::integer), 'customers', c -> 2)) FROM jsonb_array_elements(cells) AS c));
+        'migration', (SELECT coalesce(jsonb_agg(jsonb_build_object('from', c -> 0, 'to', array_position(new_ids, (c ->> 1)::integer), 'customers', c -> 2)), '[]') FROM jsonb_array_elements(cells) AS c));
 END $$;
 COMMENT ON FUNCTION segmentation.compare_on_source(text, segmentation.reading, segmentation.registry_version, @extschema@.kmeans_model, jsonb, boolean) IS 'Internal: a new version against the active one on the rows of its training.';
 
@@ -313,6 +335,10 @@ BEGIN
         END IF;
         reasons := reasons || ARRAY(SELECT jsonb_array_elements_text(compared -> 'reasons'));
     ELSE
+        IF champion.version IS NOT NULL THEN
+            reasons := reasons || segmentation.size_reasons(definition -> 'gate', made.model)
+                || format('it has other features than version %s, or in another order, so the two cannot be compared', champion.version);
+        END IF;
         compared := jsonb_build_object('compared_with', champion.version, 'segments', (SELECT jsonb_agg(jsonb_build_object('segment', c.segment) ORDER BY c.ordinality)
             FROM @extschema@.kmeans_clusters(made.model) WITH ORDINALITY AS c));
     END IF;

@@ -9,7 +9,11 @@ BEGIN
     IF NOT segmentation.registry_is_member(caller, about.owner) THEN
         RAISE EXCEPTION USING ERRCODE = '42501', MESSAGE = format('permission denied for model "%s"', about.name),
             DETAIL = format('Functions of its source run as whoever reads it, so only %I and its members do that; being a superuser is not enough.', about.owner),
-            HINT = format('Use SET ROLE %I, or train the model from a source of your own.', about.owner);
+            HINT = 'Connect as one of them, or train the model from a source of your own.';
+    ELSIF (SELECT r.rolsuper FROM pg_roles AS r WHERE r.rolname = session_user) AND NOT segmentation.registry_is_member(session_user, about.owner) THEN
+        -- A function of the source could RESET ROLE.
+        RAISE EXCEPTION USING ERRCODE = '42501', MESSAGE = format('permission denied for model "%s"', about.name),
+            DETAIL = 'Functions of its source could become the superuser that has connected, whatever SET ROLE says.', HINT = format('Connect as %I or one of its members.', about.owner);
     ELSIF chosen.definition = '{}' THEN
         RAISE EXCEPTION USING ERRCODE = '55000', MESSAGE = format('version %s of model "%s" has no definition', chosen.version, about.name),
             DETAIL = 'It was registered or imported, and what it was trained on is not known.', HINT = 'Train the model with segmentation.train.';
@@ -63,14 +67,14 @@ CREATE FUNCTION segmentation.end_run(run bigint, state text, message text, sqlst
     AS 'MODULE_PATHNAME', 'segmentation_as_owner' LANGUAGE C;
 COMMENT ON FUNCTION segmentation.end_run(bigint, text, text, text) IS 'Internal: ends the record of a retraining of which nothing came.';
 
--- The training of a run. seed: NULL for that of the definition.
+-- The training of a run, by the definition of the version that version_of has checked. seed: NULL for that of the definition.
 CREATE FUNCTION segmentation.train_again(caller_path text, model_name text, run bigint, seed bigint) RETURNS segmentation.training LANGUAGE plpgsql
     SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     done segmentation.training;
 BEGIN
-    done := segmentation.train_version(caller_path, model_name, (segmentation.champion(model_name)).definition, true, 'retrain', seed, run);
+    done := segmentation.train_version(caller_path, model_name, (segmentation.version_of(model_name, NULL)).definition, true, 'retrain', seed, run);
     IF done.version IS NULL THEN
         PERFORM segmentation.end_run(run, 'refused', array_to_string(done.decision || done.reasons, '; '), NULL);
     END IF;
@@ -101,6 +105,22 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION segmentation.try_train_again(text, text, bigint, bigint) IS 'Internal: the training of a retraining, with an error as its result.';
 
+CREATE FUNCTION segmentation.raise_again(outcome segmentation.run_outcome) RETURNS void LANGUAGE plpgsql
+    SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    -- Empty details would be shown.
+    IF outcome.detail <> '' AND outcome.hint <> '' THEN
+        RAISE EXCEPTION USING ERRCODE = outcome.sqlstate, MESSAGE = outcome.message, DETAIL = outcome.detail, HINT = outcome.hint;
+    ELSIF outcome.detail <> '' THEN
+        RAISE EXCEPTION USING ERRCODE = outcome.sqlstate, MESSAGE = outcome.message, DETAIL = outcome.detail;
+    ELSIF outcome.hint <> '' THEN
+        RAISE EXCEPTION USING ERRCODE = outcome.sqlstate, MESSAGE = outcome.message, HINT = outcome.hint;
+    END IF;
+    RAISE EXCEPTION USING ERRCODE = outcome.sqlstate, MESSAGE = outcome.message;
+END $$;
+COMMENT ON FUNCTION segmentation.raise_again(segmentation.run_outcome) IS 'Internal: raises an error that had become data.';
+
 CREATE FUNCTION segmentation.report_run(outcome segmentation.run_outcome) RETURNS void LANGUAGE plpgsql
     SET search_path = pg_catalog, pg_temp
 AS $$
@@ -108,7 +128,7 @@ DECLARE
     done segmentation.training := outcome.done;
 BEGIN
     IF outcome.sqlstate IS NOT NULL THEN
-        RAISE EXCEPTION USING ERRCODE = outcome.sqlstate, MESSAGE = outcome.message, DETAIL = outcome.detail, HINT = outcome.hint;
+        PERFORM segmentation.raise_again(outcome);
     ELSIF cardinality(done.reasons) > 0 THEN
         RAISE WARNING USING MESSAGE = format('model "%s": %s', done.model, coalesce('version ' || done.version || ' is a ' || done.decision, 'refused: ' || done.decision)),
             DETAIL = array_to_string(done.reasons, '; ') || '.';

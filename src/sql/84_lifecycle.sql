@@ -7,10 +7,10 @@ AS $$
 BEGIN
     IF NOT segmentation.registry_is_manual(chosen.model, chosen.definition) OR chosen.activated IS NOT NULL THEN
         RETURN;
-    ELSIF chosen.trained_by = caller THEN
+    ELSIF chosen.trained_by = caller OR chosen.trained_session = session_user THEN
         RAISE EXCEPTION USING ERRCODE = '42501', MESSAGE = format('version %s of model "%s" must be approved by somebody else', chosen.version, chosen.model),
             DETAIL = 'Its gate wants a manual approval, and you have trained it.';
-    ELSIF NOT approving AND chosen.decided_by IS NULL THEN
+    ELSIF NOT approving THEN
         RAISE EXCEPTION USING ERRCODE = '55000', MESSAGE = format('version %s of model "%s" is not approved', chosen.version, chosen.model),
             HINT = 'Use segmentation.approve.';
     END IF;
@@ -97,7 +97,7 @@ BEGIN
     current := segmentation.registry_version_of(model_name, NULL);
     IF target IS NULL THEN
         SELECT v.version INTO target FROM segmentation.registry_version AS v
-         WHERE v.model = model_name AND v.activated < current.activated ORDER BY v.activated DESC LIMIT 1;
+         WHERE v.model = model_name AND v.activated IS NOT NULL AND v.version < current.version ORDER BY v.version DESC LIMIT 1;
         IF target IS NULL THEN
             RAISE EXCEPTION USING ERRCODE = '55000', MESSAGE = format('model "%s" has no earlier version to go back to', model_name);
         END IF;
@@ -124,6 +124,7 @@ BEGIN
     PERFORM segmentation.registry_require(caller, model_name, 'owner');
     PERFORM segmentation.lock_training(model_name);
     PERFORM segmentation.registry_note(caller, 'drop', model_name, NULL, NULL);
+    PERFORM segmentation.registry_drop_job(model_name);
     DELETE FROM segmentation.registry_model AS m WHERE m.name = model_name;
 END $$;
 COMMENT ON FUNCTION segmentation.drop_model_as_owner(name, text) IS 'Internal: drop_model.';
@@ -206,18 +207,12 @@ AS $$
 DECLARE
     model_name text := coalesce(name, model ->> 'name');
     number integer;
-    label jsonb;
 BEGIN
     IF model IS NULL OR jsonb_typeof(model) <> 'object' OR model -> 'export' IS DISTINCT FROM '1' OR jsonb_typeof(model -> 'model') IS DISTINCT FROM 'object' THEN
         RAISE EXCEPTION USING ERRCODE = '22023', MESSAGE = 'not an exported model', HINT = 'Give what segmentation.export_model has returned.';
     END IF;
     number := segmentation.add_foreign_version(model_name, (model -> 'model')::@extschema@.kmeans_model, 'import', activate,
-        jsonb_build_object('definition', coalesce(nullif(model -> 'definition', 'null'), '{}'), 'survey', model -> 'survey', 'source_text', model -> 'source_text'));
-    FOR label IN SELECT l FROM jsonb_array_elements(coalesce(nullif(model -> 'labels', 'null'), '[]')) AS l LOOP
-        IF (label ->> 'segment')::integer IN (SELECT c.segment FROM @extschema@.kmeans_clusters((model -> 'model')::@extschema@.kmeans_model) AS c) THEN
-            PERFORM segmentation.label_segment(model_name, (label ->> 'segment')::integer, label ->> 'label', label ->> 'description');
-        END IF;
-    END LOOP;
+        jsonb_build_object('definition', coalesce(nullif(model -> 'definition', 'null'), '{}'), 'survey', model -> 'survey', 'source_text', model -> 'source_text', 'labels', model -> 'labels'));
     RETURN number;
 END $$;
 COMMENT ON FUNCTION segmentation.import_model(jsonb, text, boolean) IS 'Registers what segmentation.export_model has returned, under its own name or another, and returns the version''s number.';
@@ -268,7 +263,7 @@ DECLARE
 BEGIN
     reading := segmentation.read_source(chosen.definition);
     trained := segmentation.train_on_source(caller_path, CASE WHEN chosen.forced THEN jsonb_set(chosen.definition, '{options,min_gain}', '1') ELSE chosen.definition END, reading, NULL,
-        CASE WHEN chosen.warm_start THEN (segmentation.version_of(model_name, chosen.compared_with)).value END, NULL);
+        CASE WHEN chosen.warm_start THEN segmentation.model(model_name, chosen.compared_with) END, NULL);
     same_data := trained.survey -> 'fingerprint' = chosen.survey -> 'fingerprint';
     -- Ids are given by the registry, so they are the same.
     ids := ARRAY(SELECT c.segment FROM @extschema@.kmeans_clusters(chosen.value) WITH ORDINALITY AS c ORDER BY c.ordinality);

@@ -103,7 +103,7 @@ BEGIN
     baseline := segmentation.baseline_with_segments(chosen);
     request := reading.asked -> 'request' || jsonb_build_object('baseline', baseline,
         'categories', reading.asked -> 'request' -> 'categories' || '[{"name": ""}]');
-    segment := format('@extschema@.kmeans_assign($1, %s)::pg_catalog.text', reading.features);
+    segment := format('segmentation.assign_row($1, %s)::pg_catalog.text', reading.features);
     inside := segmentation.inside_bounds(reading, chosen.survey -> 'bounds');
     IF inside IS NOT NULL THEN
         segment := format('CASE WHEN %s THEN %s END', inside, segment);

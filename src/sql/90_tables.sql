@@ -14,29 +14,40 @@ CREATE TYPE segmentation.scoring AS (
 );
 COMMENT ON TYPE segmentation.scoring IS 'Internal: where segmentation.score_table is.';
 
--- Where an unfinished run of the same version stopped, or the start of a new one.
-CREATE FUNCTION segmentation.open_scoring_as_owner(caller name, model_name text, schema_name name, table_name name, column_name name) RETURNS segmentation.registry_scoring LANGUAGE plpgsql
+-- Where an unfinished run of the caller's stopped, if it was of the same version, key and tables; otherwise the start of a new one.
+CREATE FUNCTION segmentation.open_scoring_as_owner(caller name, model_name text, schema_name name, table_name name, column_name name, what jsonb) RETURNS segmentation.registry_scoring LANGUAGE plpgsql
     SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     state segmentation.registry_scoring;
-    current integer;
 BEGIN
     PERFORM segmentation.registry_require(caller, model_name, 'use');
-    current := (segmentation.registry_version_of(model_name, NULL)).version;
     DELETE FROM segmentation.registry_scoring AS s
      WHERE s.model = model_name AND s.target_schema = schema_name AND s.target = table_name AND s.target_column = column_name
-       AND (s.version <> current OR s.started_by <> caller);
-    INSERT INTO segmentation.registry_scoring (model, target_schema, target, target_column, version, started_by)
-    VALUES (model_name, schema_name, table_name, column_name, current, caller) ON CONFLICT DO NOTHING;
+       AND s.started_by = caller AND s.what <> open_scoring_as_owner.what;
+    INSERT INTO segmentation.registry_scoring (model, target_schema, target, target_column, started_by, what)
+    VALUES (model_name, schema_name, table_name, column_name, caller, open_scoring_as_owner.what) ON CONFLICT DO NOTHING;
     SELECT s.* INTO state FROM segmentation.registry_scoring AS s
-     WHERE s.model = model_name AND s.target_schema = schema_name AND s.target = table_name AND s.target_column = column_name;
+     WHERE s.model = model_name AND s.target_schema = schema_name AND s.target = table_name AND s.target_column = column_name AND s.started_by = caller;
     RETURN state;
 END $$;
-COMMENT ON FUNCTION segmentation.open_scoring_as_owner(name, text, name, name, name) IS 'Internal: open_scoring.';
-CREATE FUNCTION segmentation.open_scoring(name text, schema_name name, table_name name, column_name name) RETURNS segmentation.registry_scoring
+COMMENT ON FUNCTION segmentation.open_scoring_as_owner(name, text, name, name, name, jsonb) IS 'Internal: open_scoring.';
+CREATE FUNCTION segmentation.open_scoring(name text, schema_name name, table_name name, column_name name, what jsonb) RETURNS segmentation.registry_scoring
     AS 'MODULE_PATHNAME', 'segmentation_as_owner' LANGUAGE C;
-COMMENT ON FUNCTION segmentation.open_scoring(text, name, name, name) IS 'Internal: where segmentation.score_table goes on.';
+COMMENT ON FUNCTION segmentation.open_scoring(text, name, name, name, jsonb) IS 'Internal: where segmentation.score_table goes on.';
+
+-- The number of the active version, for those who may use it.
+CREATE FUNCTION segmentation.active_version_as_owner(caller name, model_name text) RETURNS integer LANGUAGE plpgsql STABLE
+    SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    PERFORM segmentation.registry_require(caller, model_name, 'use');
+    RETURN (segmentation.registry_version_of(model_name, NULL)).version;
+END $$;
+COMMENT ON FUNCTION segmentation.active_version_as_owner(name, text) IS 'Internal: active_version.';
+CREATE FUNCTION segmentation.active_version(name text) RETURNS integer
+    AS 'MODULE_PATHNAME', 'segmentation_as_owner' LANGUAGE C STABLE;
+COMMENT ON FUNCTION segmentation.active_version(text) IS 'The number of the version that scores.';
 
 CREATE FUNCTION segmentation.note_scoring_as_owner(caller name, state segmentation.scoring) RETURNS void LANGUAGE plpgsql
     SECURITY DEFINER SET search_path = pg_catalog, pg_temp
@@ -55,20 +66,6 @@ COMMENT ON FUNCTION segmentation.note_scoring_as_owner(name, segmentation.scorin
 CREATE FUNCTION segmentation.note_scoring(state segmentation.scoring) RETURNS void
     AS 'MODULE_PATHNAME', 'segmentation_as_owner' LANGUAGE C;
 COMMENT ON FUNCTION segmentation.note_scoring(segmentation.scoring) IS 'Internal: writes down where segmentation.score_table is.';
-
--- The names of a model's inputs, and where its source is, for those who may use it.
-CREATE FUNCTION segmentation.source_name_of_as_owner(caller name, model_name text, version integer) RETURNS jsonb LANGUAGE plpgsql STABLE
-    SECURITY DEFINER SET search_path = pg_catalog, pg_temp
-AS $$
-BEGIN
-    PERFORM segmentation.registry_require(caller, model_name, 'use');
-    RETURN (SELECT jsonb_build_object('schema', v.definition -> 'schema', 'source', v.definition -> 'source', 'key', v.definition -> 'key')
-              FROM segmentation.registry_version_of(model_name, version) AS v);
-END $$;
-COMMENT ON FUNCTION segmentation.source_name_of_as_owner(name, text, integer) IS 'Internal: source_name_of.';
-CREATE FUNCTION segmentation.source_name_of(name text, version integer) RETURNS jsonb
-    AS 'MODULE_PATHNAME', 'segmentation_as_owner' LANGUAGE C STABLE;
-COMMENT ON FUNCTION segmentation.source_name_of(text, integer) IS 'Internal: the table or view that a version was trained on, and its key.';
 
 -- A column that takes segments.
 CREATE FUNCTION segmentation.require_integer_column(target regclass, column_name text) RETURNS void LANGUAGE plpgsql STABLE
@@ -98,8 +95,9 @@ DECLARE
     state segmentation.scoring;
     before segmentation.registry_scoring;
     inputs text[];
-    about jsonb;
+    nulls boolean;
 BEGIN
+    state.version := segmentation.active_version(model_name);
     PERFORM segmentation.require_integer_column(target, target_column);
     IF version_column IS NOT NULL THEN
         PERFORM segmentation.require_integer_column(target, version_column);
@@ -108,34 +106,39 @@ BEGIN
         RAISE EXCEPTION USING ERRCODE = '22023', MESSAGE = 'batch_rows must be positive', DETAIL = format('It is %s.', coalesce(batch_rows::text, 'NULL'));
     END IF;
     SELECT n.nspname, c.relname INTO state.target_schema, state.target_name FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace WHERE c.oid = target;
-    before := segmentation.open_scoring(model_name, state.target_schema, state.target_name, target_column);
-    about := segmentation.source_name_of(model_name, before.version);
-    inputs := (@extschema@.kmeans_info(segmentation.model(model_name, before.version))).features;
+    inputs := (@extschema@.kmeans_info(segmentation.model(model_name, state.version))).features;
     state.model := model_name;
-    state.version := before.version;
     state.target := target;
     state.target_column := target_column;
     state.version_column := version_column;
     state.batch_rows := batch_rows;
-    state.last_key := before.last_key;
-    state.rows := before.rows;
-    state.changed := before.changed;
     state.finished := false;
     state.said := clock_timestamp();
     state.key := coalesce(key, segmentation.key_of(target));
     IF coalesce(cardinality(state.key), 0) = 0 THEN
         RAISE EXCEPTION USING ERRCODE = '22023', MESSAGE = format('relation %s has no primary key', target), HINT = 'Name the columns that tell its rows apart in "key".';
     END IF;
-    -- A table that has all inputs is scored as it is; another one gets the assignments of the model's source.
+    -- A table that has all inputs is scored as it is; another one gets the assignments of the model's source, for those who may read that.
     state.source := target;
     IF EXISTS (SELECT FROM unnest(inputs) AS i WHERE NOT EXISTS (
             SELECT FROM pg_attribute AS a WHERE a.attrelid = target AND a.attname = i AND a.attnum > 0 AND NOT a.attisdropped)) THEN
-        state.source := segmentation.source_of(about);
+        state.source := segmentation.source_of((segmentation.version_of(model_name, state.version)).definition);
     END IF;
     PERFORM segmentation.source_columns(state.source, state.key || inputs, 'the key and the inputs of the model');
     PERFORM segmentation.source_columns(target, state.key, 'key');
     state.key_types := ARRAY(SELECT format_type(a.atttypid, a.atttypmod) FROM unnest(state.key) WITH ORDINALITY AS k(name, line)
                                JOIN pg_attribute AS a ON a.attrelid = state.source AND a.attname = k.name AND a.attnum > 0 ORDER BY k.line);
+    EXECUTE format('SELECT EXISTS (SELECT FROM %s AS s WHERE %s)', (SELECT format('%I.%I', n.nspname, c.relname) FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace WHERE c.oid = state.source),
+        (SELECT string_agg(format('s.%I IS NULL', k), ' OR ') FROM unnest(state.key) AS k)) INTO nulls;
+    IF nulls THEN
+        RAISE EXCEPTION USING ERRCODE = '22004', MESSAGE = format('key of %s has null values', state.source), DETAIL = format('It is (%s).', array_to_string(state.key, ', ')),
+            HINT = 'Name columns in "key" that tell all rows apart.';
+    END IF;
+    before := segmentation.open_scoring(model_name, state.target_schema, state.target_name, target_column, jsonb_build_object('version', state.version,
+        'key', state.key, 'types', state.key_types, 'version_column', version_column, 'target', target::oid::bigint, 'source', state.source::oid::bigint));
+    state.last_key := before.last_key;
+    state.rows := before.rows;
+    state.changed := before.changed;
     IF state.last_key IS NOT NULL THEN
         RAISE NOTICE 'scoring of % with model "%" version % goes on after % rows', target, model_name, state.version, state.rows;
     END IF;
@@ -145,7 +148,7 @@ COMMENT ON FUNCTION segmentation.begin_scoring(text, regclass, text, text, text[
 
 -- One batch: from the last key on.
 CREATE FUNCTION segmentation.score_batch(caller_path text, state segmentation.scoring) RETURNS segmentation.scoring LANGUAGE plpgsql
-    SET search_path = pg_catalog, pg_temp
+    SET search_path = pg_catalog, pg_temp SET extra_float_digits = 3 SET datestyle = 'ISO, YMD' SET intervalstyle = 'postgres'
 AS $$
 DECLARE
     keys text := (SELECT string_agg(format('s.%I', k), ', ') FROM unnest(state.key) AS k);
@@ -156,7 +159,7 @@ DECLARE
     changed bigint;
     source_name text := (SELECT format('%I.%I', n.nspname, c.relname) FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace WHERE c.oid = state.source);
     target_name text := format('%I.%I', state.target_schema, state.target_name);
-    segment text := '@extschema@.kmeans_assign($1, s)';
+    segment text := 'segmentation.assign_row($1, s.*)';
     find text;
     find_last text;
     write text;
@@ -169,7 +172,7 @@ BEGIN
     -- The last key of a full batch; where there is none, that of the rows that are left.
     find := format('SELECT ARRAY[%s] FROM %s AS s WHERE %s ORDER BY %s OFFSET %s LIMIT 1',
         (SELECT string_agg(format('s.%I::pg_catalog.text', k), ', ') FROM unnest(state.key) AS k), source_name, after, keys, state.batch_rows - 1);
-    find_last := format('SELECT ARRAY[%1$s], line FROM (SELECT %2$s, pg_catalog.row_number() OVER (ORDER BY %2$s) AS line FROM %3$s AS s WHERE %4$s) AS s ORDER BY line DESC LIMIT 1',
+    find_last := format('SELECT ARRAY[%1$s], segmentation_line FROM (SELECT %2$s, pg_catalog.row_number() OVER (ORDER BY %2$s) AS segmentation_line FROM %3$s AS s WHERE %4$s) AS s ORDER BY segmentation_line DESC LIMIT 1',
         (SELECT string_agg(format('s.%I::pg_catalog.text', k), ', ') FROM unnest(state.key) AS k), keys, source_name, after);
     rows := state.batch_rows;
     PERFORM set_config('search_path', caller_path, true);
@@ -183,6 +186,9 @@ BEGIN
         PERFORM segmentation.note_scoring(state);
         RAISE NOTICE 'scored % with model "%" version %: % rows, % changed', state.target, state.model, state.version, state.rows, state.changed;
         RETURN state;
+    END IF;
+    IF bound = state.last_key THEN
+        RAISE EXCEPTION USING ERRCODE = '55000', MESSAGE = format('scoring of %s does not get beyond key (%s)', state.target, array_to_string(bound, ', '));
     END IF;
     until := format('%s AND ROW(%s) OPERATOR(pg_catalog.<=) ROW(%s)', after, keys,
         (SELECT string_agg(format('%L::%s', k.value, t.name), ', ' ORDER BY k.line) FROM unnest(bound) WITH ORDINALITY AS k(value, line)

@@ -8,7 +8,7 @@ DECLARE
     setting text := 'segmentation_attach.m' || md5(TG_ARGV[0]);  -- when the model was last warned of
 BEGIN
     BEGIN
-        segment := @extschema@.kmeans_assign(TG_ARGV[0], NEW);
+        segment := segmentation.assign_row(TG_ARGV[0], NEW);
     EXCEPTION WHEN OTHERS THEN
         -- Once for a statement, however many rows it has.
         IF current_setting(setting, true) IS DISTINCT FROM statement_timestamp()::text THEN
@@ -29,16 +29,24 @@ COMMENT ON FUNCTION segmentation.attach_name(text) IS 'Internal: the name of the
 CREATE FUNCTION segmentation.attach(name text, target regclass, target_column text) RETURNS void LANGUAGE plpgsql
     SET search_path = pg_catalog, pg_temp
 AS $$
+DECLARE
+    inputs text[] := (@extschema@.kmeans_info(segmentation.model(name))).features;
+    generated text;
 BEGIN
     PERFORM segmentation.require_integer_column(target, target_column);
-    PERFORM segmentation.source_columns(target, (@extschema@.kmeans_info(segmentation.model(name))).features, 'the inputs of the model');
+    PERFORM segmentation.source_columns(target, inputs, 'the inputs of the model');
+    SELECT a.attname INTO generated FROM pg_attribute AS a WHERE a.attrelid = target AND a.attname = ANY (inputs) AND a.attnum > 0 AND a.attgenerated <> '' LIMIT 1;
+    IF FOUND THEN
+        RAISE EXCEPTION USING ERRCODE = '0A000', MESSAGE = format('input "%s" of the model is a generated column of %s', generated, target),
+            DETAIL = 'It is not there yet when a trigger scores the row.', HINT = 'Use segmentation.score_table, or a generated column with the model as a literal.';
+    END IF;
     EXECUTE format('CREATE OR REPLACE TRIGGER %I BEFORE INSERT OR UPDATE ON %s FOR EACH ROW EXECUTE FUNCTION segmentation.score_row(%L, %L)',
         segmentation.attach_name(target_column), target, name, target_column);
 END $$;
 COMMENT ON FUNCTION segmentation.attach(text, regclass, text) IS 'Keeps a column current: a trigger sets it to the segment of the row under the model''s active version. Where that cannot be had, the column is NULL and there is a warning, never an error.';
 
 CREATE FUNCTION segmentation.detach(name text, target regclass) RETURNS integer LANGUAGE plpgsql
-    SET search_path = pg_catalog, pg_temp
+    SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on
 AS $$
 DECLARE
     trigger_name text;

@@ -146,7 +146,7 @@ COMMENT ON COLUMN segmentation.training_history.value IS 'Its value.';
 CREATE VIEW segmentation.audit WITH (security_barrier) AS
     SELECT a.id::float8 AS entry, a.at AS time, a.done_by::text AS done_by, a.action, a.model, a.version, a.detail
       FROM segmentation.registry_audit AS a
-     WHERE EXISTS (SELECT FROM segmentation.registry_visible AS m WHERE m.name = a.model)
+     WHERE EXISTS (SELECT FROM segmentation.registry_visible AS m WHERE m.name = a.model AND m.created = a.model_created)
         OR EXISTS (SELECT FROM pg_catalog.pg_roles AS r WHERE r.rolname = a.owner AND pg_catalog.pg_has_role(r.oid, 'USAGE'));
 COMMENT ON VIEW segmentation.audit IS 'Who did what to which model; it outlives the model.';
 COMMENT ON COLUMN segmentation.audit.entry IS 'Number of the entry.';

@@ -3,7 +3,7 @@
 
 -- Fields of a cron expression as numbers. Names of months and days count as well.
 CREATE FUNCTION segmentation.cron_field(field text, low integer, high integer, names text[]) RETURNS integer[] LANGUAGE plpgsql IMMUTABLE
-    SET search_path = pg_catalog, pg_temp
+    SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on
 AS $$
 DECLARE
     part text;
@@ -18,12 +18,13 @@ BEGIN
             part := replace(part, names[n], (low + n - 1)::text);
         END LOOP;
         range := regexp_match(part, '^(?:\*|(\d{1,4})(?:-(\d{1,4}))?)(?:/(\d{1,4}))?$');
-        IF range IS NULL THEN
+        -- A step goes with a range, or with all.
+        IF range IS NULL OR (range[3] IS NOT NULL AND range[1] IS NOT NULL AND range[2] IS NULL) THEN
             RETURN NULL;
         END IF;
         first := coalesce(range[1]::integer, low);
         step := coalesce(range[3]::integer, 1);
-        last := coalesce(range[2]::integer, CASE WHEN range[1] IS NULL OR range[3] IS NOT NULL THEN high ELSE first END);
+        last := coalesce(range[2]::integer, CASE WHEN range[1] IS NULL THEN high ELSE first END);
         IF first < low OR last > high OR last < first OR step < 1 THEN
             RETURN NULL;
         END IF;
@@ -35,7 +36,7 @@ COMMENT ON FUNCTION segmentation.cron_field(text, integer, integer, text[]) IS '
 
 -- When a cron expression is next due, by the rules of cron(8): day of the month or day of the week, where both are restricted.
 CREATE FUNCTION segmentation.next_run(cron_expression text, after timestamptz, timezone text DEFAULT 'GMT') RETURNS timestamptz LANGUAGE plpgsql STABLE
-    SET search_path = pg_catalog, pg_temp
+    SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on
 AS $$
 DECLARE
     fields text[] := regexp_split_to_array(trim(cron_expression), '\s+');
@@ -47,7 +48,7 @@ DECLARE
     local timestamp := date_trunc('minute', after AT TIME ZONE timezone) + interval '1 minute';
     next_local timestamp;
 BEGIN
-    IF cardinality(fields) <> 5 THEN
+    IF cardinality(fields) <> 5 OR NOT isfinite(after) THEN
         RETURN NULL;
     END IF;
     minutes := segmentation.cron_field(fields[1], 0, 59, NULL);
@@ -77,14 +78,14 @@ AS $$
 DECLARE
     about segmentation.registry_model := segmentation.registry_require(caller, model_name, 'owner');
 BEGIN
-    IF cron_expression IS NULL THEN
-        DELETE FROM segmentation.registry_schedule AS s WHERE s.model = model_name;
-        PERFORM segmentation.registry_note(caller, 'unschedule', model_name, NULL, NULL);
-        RETURN;
-    ELSIF EXISTS (SELECT FROM segmentation.registry_schedule AS s WHERE s.model = model_name AND s.scheduled_by <> caller AND EXISTS (SELECT FROM pg_roles AS r WHERE r.rolname = s.scheduled_by)) THEN
+    IF EXISTS (SELECT FROM segmentation.registry_schedule AS s WHERE s.model = model_name AND s.scheduled_by <> caller AND EXISTS (SELECT FROM pg_roles AS r WHERE r.rolname = s.scheduled_by)) THEN
         RAISE EXCEPTION USING ERRCODE = '42501', MESSAGE = format('model "%s" is scheduled by somebody else', model_name),
             DETAIL = format('Jobs of pg_cron belong to whoever has scheduled them: %I.', (SELECT s.scheduled_by FROM segmentation.registry_schedule AS s WHERE s.model = model_name)),
             HINT = 'That role can take it off with segmentation.unschedule.';
+    ELSIF cron_expression IS NULL THEN
+        DELETE FROM segmentation.registry_schedule AS s WHERE s.model = model_name;
+        PERFORM segmentation.registry_note(caller, 'unschedule', model_name, NULL, NULL);
+        RETURN;
     END IF;
     PERFORM segmentation.registry_check_reader(caller, about, segmentation.registry_version_of(model_name, NULL));
     INSERT INTO segmentation.registry_schedule AS s (model, cron_expression, command, job_name, job_database, scheduled_by)
@@ -193,6 +194,25 @@ COMMENT ON FUNCTION segmentation.cron_jobs_as_owner(name) IS 'Internal: cron_job
 CREATE FUNCTION segmentation.cron_jobs() RETURNS jsonb
     AS 'MODULE_PATHNAME', 'segmentation_as_owner' LANGUAGE C STABLE;
 COMMENT ON FUNCTION segmentation.cron_jobs() IS 'Internal: what pg_cron knows of scheduled models.';
+
+-- Takes the job of a model that is dropped away, or says that it stays.
+CREATE FUNCTION segmentation.registry_drop_job(model_name text) RETURNS void LANGUAGE plpgsql
+    SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    scheduled segmentation.registry_schedule;
+BEGIN
+    SELECT s.* INTO scheduled FROM segmentation.registry_schedule AS s WHERE s.model = model_name;
+    IF NOT FOUND THEN
+        RETURN;
+    END IF;
+    IF to_regclass('cron.job') IS NOT NULL AND EXISTS (SELECT FROM pg_extension WHERE extname = 'pg_cron') THEN
+        EXECUTE 'DELETE FROM cron.job WHERE jobname = $1 AND username = $2 AND database = $3' USING scheduled.job_name, scheduled.scheduled_by::text, scheduled.job_database;
+    ELSE
+        RAISE WARNING 'model "%" was scheduled; pg_cron is not in this database, and may still have job "%"', model_name, scheduled.job_name;
+    END IF;
+END $$;
+COMMENT ON FUNCTION segmentation.registry_drop_job(text) IS 'Internal: takes the job of a dropped model away.';
 
 CREATE VIEW segmentation.schedules WITH (security_barrier) AS
     SELECT s.model, s.cron_expression, s.command, s.scheduled_by::text AS scheduled_by, s.scheduled, (j.item ->> 'job')::float8 AS job,

@@ -49,6 +49,8 @@ is($s->query(q{SELECT segmentation.model('plain', 2)})->{state}, '42704', 'no su
 # Two versions that give other answers: ids of the second begin where those of the first end.
 $s->value(q{SELECT segmentation.train('turn', 'complete', ARRAY['age'], 2, gate => '{"max_moved": 1, "max_explained_drop": 1, "max_inertia": 100}')});
 $s->value(q{SELECT segmentation.train('turn', 'complete', ARRAY['card_debt', 'age'], 2, activate => true)});
+is($s->value(q{SELECT reasons FROM segmentation.model_versions WHERE model = 'turn' AND version = 2}), 'it has other features than version 1, or in another order, so the two cannot be compared', 'other features are a person\'s decision');
+$s->value(q{SELECT segmentation.activate('turn', 2)});
 is($s->value(q{SELECT string_agg(segment::text, ',' ORDER BY version, segment) FROM segmentation.segments WHERE model = 'turn'}), '0,1,2,3', 'other features give other ids');
 my $version = sub { "(kmeans_assign('turn', '{\"age\": 30, \"card_debt\": 1}'::jsonb) / 2 + 1)" };    # the version that has scored
 is($s->value('SELECT ' . $version->()), 2, 'the version trained last is active');
@@ -88,6 +90,16 @@ SQL
 is($s->value('SELECT versions_in_a_loop(4)'), '22112211', 'a loop sees each activation at once');
 $s->value("SELECT segmentation.activate('turn', 2)");
 is($s->value('SELECT undone()'), '121212', 'and that it was undone');
+# Undone by a savepoint, when another transaction has ended in between: no other mark of the snapshot tells.
+my $busy = session($database);
+$s->value(q{CREATE FUNCTION asked(m text) RETURNS int LANGUAGE plpgsql AS $$ BEGIN RETURN kmeans_assign(m, '{"age": 30, "card_debt": 1}'::jsonb) / 2 + 1; END $$});
+$s->value("BEGIN; SELECT txid_current(); SAVEPOINT a; SELECT segmentation.activate('turn', 1)");
+$busy->value('SELECT txid_current()');
+is($s->value(q{SELECT asked('turn')}), 1, 'a savepoint');
+$s->value('ROLLBACK TO a');
+is($s->value(q{SELECT asked('turn')}), 2, 'and back');
+$s->value('COMMIT');
+$busy->finish;
 is($s->value("SELECT ${\ $version->()}"), 2, 'outside, too');
 
 # Prepared statements, and other sessions.

@@ -40,6 +40,14 @@ is($s->query("SELECT segmentation.survey_$_")->{state} =~ /^(?:0A000|42804|42883
 # As a window function, with DISTINCT and with FILTER
 is($s->value("SELECT count(DISTINCT v ->> 'rows') FROM (SELECT segmentation.survey(customer_id, 1, ARRAY[age, income], ARRAY[region], $request) OVER (ORDER BY customer_id ROWS 5 PRECEDING) AS v FROM c WHERE customer_id <= 30) AS t"), 6, 'as a window function');
 is($s->value("SELECT segmentation.survey(customer_id, 1, ARRAY[age, income], ARRAY[region], $request) FILTER (WHERE age > 40) ->> 'rows' FROM c"), $s->value('SELECT count(*) FROM c WHERE age > 40'), 'with FILTER');
+# Wide rows: a smaller sample, within the memory.
+my $wide = session($database);
+$wide->value("SET segmentation.train_memory = '16MB'; SET max_parallel_workers_per_gather = 0");
+my $wide_request = "'{\"numbers\": [], \"quantiles\": [], \"categories\": [" . join(', ', map { "{\"name\": \"c$_\"}" } 1 .. 30) . "]}'";
+my ($rows, $sampled) = split /\|/, $wide->value("SELECT v ->> 'rows', v ->> 'sampled' FROM (SELECT segmentation.survey(i, 1, '{}', array_fill(repeat(md5(i::text), 7), ARRAY[30]), $wide_request) AS v FROM generate_series(1, 20000) AS i) AS t");
+is($rows, 20000, 'wide rows: all are counted');
+ok($sampled >= 1000 && $sampled < 4000, "wide rows: $sampled are sampled");
+$wide->finish;
 # A cancel is heard.
 my $slow = session($database);
 my $pid = $slow->pid;

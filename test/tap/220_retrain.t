@@ -118,9 +118,12 @@ $s->value("SELECT segmentation.register('manual', segmentation.model('manual', 2
 is($s->value("SELECT active_version FROM segmentation.models WHERE model = 'manual'"), 1, 'nor register one around it');
 $s->value("SELECT segmentation.reject('manual', 3), segmentation.reject('manual', 4)");
 $s->value('SET ROLE tap_boss');
+is($s->query("SELECT segmentation.approve('manual', 2)")->{state}, '42501', 'SET ROLE makes nobody else of the trainer');
+$s->value('RESET ROLE; SET SESSION AUTHORIZATION tap_boss');
 is($s->query("SELECT segmentation.approve('manual', 2, 'seen')")->{state}, '', 'somebody else can');
 is($s->query("SELECT segmentation.approve('manual', 2)")->{state}, '55000', 'once');
-$s->value('RESET ROLE');
+is($s->query("SELECT segmentation.activate('manual', 4)")->{state}, '55000', 'a rejection is no approval');
+$s->value('RESET SESSION AUTHORIZATION');
 is($s->value("SELECT is_active || ' ' || decided_by FROM segmentation.model_versions WHERE model = 'manual' AND version = 2"), 'true tap_boss', 'it is active');
 $s->value("SELECT segmentation.retrain_once('manual', 2)");
 is($s->query("SELECT segmentation.reject('manual', 5, 'no')")->{state}, '', 'candidates are rejected');
@@ -140,6 +143,9 @@ $s->value("SELECT segmentation.drop_model('held')");
 is($s->value("SELECT count(*) FROM segmentation.audit WHERE model = 'held'"), 11, 'and outlives the model');
 is($s->query('DELETE FROM segmentation.registry_audit')->{state}, '42501', 'nobody takes anything out of it');
 is($s->query('TRUNCATE segmentation.registry_audit')->{state}, '42501', 'nor all');
+
+$s->value("SELECT segmentation.train('steps', 'customers', $features, 3); SELECT segmentation.retrain_once('steps', 1); SELECT segmentation.retrain_once('steps', 2)");
+is($s->value("SELECT segmentation.rollback('steps') || ' ' || segmentation.rollback('steps')"), '2 1', 'rollback twice goes back twice');
 
 # ---- verify, compare, register, export, import ----
 is($s->value("SELECT same_data, same_model FROM segmentation.verify('manual')"), 't|t', 'verify: the same data give the same model');

@@ -52,6 +52,28 @@ is($s->value(q{SELECT count(*) FROM regional AS r LEFT JOIN "assign;ed" AS a USI
 $s->value(q{INSERT INTO regional SELECT 'new', 7, 30, 50});
 $s->value(q{CALL segmentation.score_table('regional', '"assign;ed"', 'seg''ment', 'v', batch_rows => 1000)});
 is($s->value(q{SELECT count(*) FROM "assign;ed"}), 5001, 'new rows come in');
+# Keys of every kind, batch by batch; a column by the name of the alias; NULL keys.
+for my $key ("id float8, x float8[] DEFAULT '{1}'", 'id timestamptz', 'id text COLLATE "C"', 'id text', 'id uuid', 'id numeric', 'id char(12)', 'id bytea', 'id interval', 'id bit(20)', 'line int', 'id date, s float8[] DEFAULT ARRAY[1,2]', 'id bool, "s" int DEFAULT 3, k int') {
+    my ($name) = $key =~ /^(\w+)/;
+    my $type = $s->value("CREATE TABLE keyed ($key, age int, income float8, segment int); SELECT format_type(atttypid, atttypmod) FROM pg_attribute WHERE attrelid = 'keyed'::regclass AND attnum = 1");
+    my $value = { 'double precision' => 'i / 7.0', 'timestamp with time zone' => q{timestamptz '2026-10-25 00:00+00' + i * interval '7 minutes'}, text => q{chr(32 + i % 90) || i || chr(39)}, uuid => 'md5(i::text)::uuid', numeric => 'i / 3.0', 'character(12)' => q{' ' || i},
+        bytea => q{decode(md5(i::text), 'hex')}, interval => q{i * interval '1 hour'}, 'bit(20)' => 'i::bit(20)', integer => 'i', date => q{date '2026-01-01' + i}, boolean => 'i % 2 = 0' }->{$type};
+    my $extra = $key =~ /\bk int/ ? ', k' : '';
+    $s->value("INSERT INTO keyed ($name$extra, age, income) SELECT $value" . ($extra && ', i') . ", 20 + i % 50, 10 + i % 90 FROM generate_series(1, 400) AS i; ALTER TABLE keyed ADD PRIMARY KEY ($name$extra)");
+    $s->value("SET extra_float_digits = 0; SET datestyle = 'SQL, DMY'; SET bytea_output = 'escape'");
+    is($s->query(q{CALL segmentation.score_table('cards', 'keyed', 'segment', batch_rows => 37)})->{state}, '', "key of type $type: score_table");
+    is($s->value(q{SELECT count(*) FROM keyed AS c WHERE segment IS DISTINCT FROM kmeans_assign('cards', ARRAY[age, income])}), 0, "key of type $type: every row");
+    $s->value('RESET extra_float_digits; RESET datestyle; RESET bytea_output');
+    is($s->query("SELECT segmentation.train('keyed', 'keyed', ARRAY['age', 'income'], 2, prepare => '{\"age\": {\"impute\": \"median\"}}')")->{state}, '', "key of type $type: train");
+    $s->value("SELECT segmentation.drop_model('keyed'); DROP TABLE keyed");
+}
+$s->value(q{CREATE TABLE nullable AS SELECT customer_id, NULLIF(customer_id, 7) AS email, age, income, segment FROM customers});
+is($s->query(q{CALL segmentation.score_table('cards', 'nullable', 'segment', key => ARRAY['email'])})->{state}, '22004', 'a key with NULLs is refused');
+# A run of another key, or of a table made anew, begins anew.
+$s->value(q{UPDATE nullable SET segment = NULL; SELECT segmentation.score_batch('public', segmentation.begin_scoring('cards', 'nullable', 'segment', NULL, ARRAY['customer_id'], 100))});
+$s->value(q{CREATE TABLE copied AS TABLE nullable; DROP TABLE nullable; ALTER TABLE copied RENAME TO nullable; UPDATE nullable SET segment = NULL});
+$s->value(q{CALL segmentation.score_table('cards', 'nullable', 'segment', key => ARRAY['customer_id'])});
+is($s->value(q{SELECT count(*) FROM nullable WHERE segment IS NULL}), 0, 'a table made anew is scored from the start');
 is($s->query(q{CALL segmentation.score_table('cards', 'customers', 'nope')})->{hint}, 'ALTER TABLE public.customers ADD COLUMN nope integer', 'a missing column');
 is($s->query(q{CALL segmentation.score_table('cards', 'customers', 'region')})->{state}, '42804', 'a column of another type');
 is($s->query(q{CALL segmentation.score_table('cards', 'customers', 'segment', batch_rows => 0)})->{state}, '22023', 'no rows in a batch');
@@ -99,6 +121,8 @@ is($s->query(q{INSERT INTO customers (customer_id, age, income) VALUES (30003, 3
 is($s->value('SELECT segment IS NOT NULL FROM customers WHERE customer_id = 30003'), 't', 'other models stay attached');
 is($s->query(q{SELECT segmentation.attach('cards', 'customers', 'region')})->{state}, '42804', 'attach: a column of another type');
 is($s->query(q{SELECT segmentation.attach('nobody', 'customers', 'segment')})->{state}, '42704', 'attach: no such model');
+$s->value('CREATE TABLE generated (id int PRIMARY KEY, age int, half float8, income float8 GENERATED ALWAYS AS (half * 2) STORED, segment int)');
+is($s->query(q{SELECT segmentation.attach('cards', 'generated', 'segment')})->{state}, '0A000', 'attach: an input that is not there yet');
 
 # create_views
 $s->value('DELETE FROM customers WHERE customer_id > 5000; CREATE SCHEMA bi; GRANT USAGE ON SCHEMA bi TO tap_reader');
@@ -120,6 +144,9 @@ $s->value('SET ROLE tap_reader');
 is($s->value('SELECT count(*) FROM bi.cards_assignments'), 5000, 'grants stay');
 $s->value('RESET ROLE');
 is($s->query(q{SELECT segmentation.create_views('cards', 'bi')})->{state}, '', 'again');
+$s->value('SET ROLE tap_reader');
+is($s->value('SELECT count(*) FROM bi.cards_assignments'), 5000, 'which keeps grants');
+$s->value('RESET ROLE');
 $s->value(q{CREATE VIEW bi.regional_profile AS SELECT 1 AS x});
 is($s->query(q{SELECT segmentation.create_views('regional', 'bi')})->{state}, '42P07', 'a view that is not ours stays');
 $s->value('DROP VIEW bi.cards_profile; CREATE VIEW bi.cards_profile AS SELECT 2 AS x');

@@ -309,8 +309,15 @@ TEST(SurveyBins, SpikesAreSurelyATwentieth) {
     EXPECT_EQ(Numbers(number["spikes"]), often >= 64 ? std::vector<double>{1.5} : std::vector<double>{}) << often;
     if (often < 64) continue;
     EXPECT_EQ(number["counts"][1], often);
-    for (std::size_t i = 2; i < number["counts"].size(); ++i)
+    for (std::size_t i = 2; i < number["counts"].size(); ++i) {
       EXPECT_NEAR(number["counts"][i].get<double>(), (1000.0 - static_cast<double>(often)) / 10, 1.5);
+    }
+  }
+  // Of 10,000: 500 and 2 sqrt(10000 * 0.05 * 0.95) = 43.6.
+  for (std::size_t often : {543u, 544u}) {
+    std::vector<double> values = test::Flatten(test::UniformRows(10'000 - often, 1, 9, 1, 2));
+    values.insert(values.end(), often, 1.5);
+    EXPECT_EQ(NumberOf(values)["spikes"].size(), often == 544 ? 1u : 0u) << often;
   }
 }
 
