@@ -72,6 +72,34 @@ AS $$
 $$;
 COMMENT ON FUNCTION segmentation.registry_is_manual(text, jsonb) IS 'Internal: whether a version has to be approved before it takes over.';
 
+-- Whether a version that is being added takes over, and why or why not.
+CREATE FUNCTION segmentation.registry_decide(caller name, about segmentation.registry_model, active_version integer, payload jsonb, has_objections boolean,
+    OUT activate boolean, OUT verdict text) LANGUAGE plpgsql STABLE
+    SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    is_first boolean := about.last_version = 0;
+    wanted boolean := coalesce((payload ->> 'activate')::boolean, is_first);
+    may_activate boolean := is_first OR segmentation.registry_may(caller, about.name, 'approve');
+BEGIN
+    verdict := CASE
+        WHEN payload ->> 'compared_with' IS NOT NULL AND active_version IS DISTINCT FROM (payload ->> 'compared_with')::integer
+            THEN format('candidate: version %s was activated meanwhile', active_version)
+        WHEN NOT wanted THEN 'candidate: it was not to be activated'
+        WHEN has_objections THEN 'candidate: it did not pass the gate'
+        WHEN segmentation.registry_is_manual(about.name, payload -> 'definition') THEN 'candidate: it waits for approval'
+        WHEN NOT may_activate THEN format('candidate: %I may train versions but not activate them', caller)
+        WHEN about.hold IS NOT NULL THEN format('candidate: the model is on hold (%s)', about.hold)
+    END;
+    activate := verdict IS NULL;
+    IF activate THEN
+        verdict := CASE WHEN is_first THEN 'activated: the first version' WHEN active_version IS NULL THEN 'activated: no version was active'
+                        WHEN payload ->> 'kind' IN ('train', 'retrain') THEN format('activated: it passed the gate and replaces version %s', active_version)
+                        ELSE format('activated, as asked for: it replaces version %s', active_version) END;
+    END IF;
+END $$;
+COMMENT ON FUNCTION segmentation.registry_decide(name, segmentation.registry_model, integer, jsonb, boolean) IS 'Internal: whether a new version takes over.';
+
 -- Adds a version. payload: what add_version is given by train_version and register; every decision that depends on rights or on what is
 -- active is made here.
 CREATE FUNCTION segmentation.add_version_as_owner(caller name, model_name text, model @extschema@.kmeans_model, payload jsonb) RETURNS jsonb LANGUAGE plpgsql
@@ -86,7 +114,7 @@ DECLARE
     item jsonb;
     objections text[] := ARRAY(SELECT jsonb_array_elements_text(coalesce(payload -> 'reasons', '[]')));
     verdict text;
-    activate boolean := false;
+    activate boolean;
     run bigint := (payload ->> 'run')::bigint;
 BEGIN
     PERFORM segmentation.champion_as_owner(caller, model_name);  -- checks the name
@@ -117,29 +145,8 @@ BEGIN
     END LOOP;
     model := segmentation.renumber_model(model, ids);
 
-    IF active_version IS NULL AND (number = 1 OR segmentation.registry_may(caller, model_name, 'approve')) THEN
-        activate := coalesce((payload ->> 'activate')::boolean, number = 1);
-        verdict := CASE WHEN activate THEN 'activated: no version was active' ELSE 'candidate: it was not to be activated' END;
-        verdict := CASE WHEN activate AND number = 1 THEN 'activated: the first version' ELSE verdict END;
-    ELSIF active_version IS DISTINCT FROM (payload ->> 'compared_with')::integer AND payload ->> 'compared_with' IS NOT NULL THEN
-        verdict := format('candidate: version %s was activated meanwhile', active_version);
-    ELSIF NOT coalesce((payload ->> 'activate')::boolean, false) THEN
-        verdict := 'candidate: it was not to be activated';
-    ELSIF cardinality(objections) > 0 THEN
-        verdict := 'candidate: it did not pass the gate';
-    ELSIF segmentation.registry_is_manual(model_name, payload -> 'definition') THEN
-        verdict := 'candidate: it waits for approval';
-    ELSIF NOT segmentation.registry_may(caller, model_name, 'approve') THEN
-        verdict := format('candidate: %I may train versions but not activate them', caller);
-    ELSIF about.hold IS NOT NULL THEN
-        verdict := format('candidate: the model is on hold (%s)', about.hold);
-    ELSE
-        activate := true;
-        verdict := format(CASE payload ->> 'kind' WHEN 'train' THEN 'activated: it passed the gate and replaces version %s' WHEN 'retrain' THEN 'activated: it passed the gate and replaces version %s'
-                          ELSE 'activated, as asked for: it replaces version %s' END, active_version);
-    END IF;
-
-    verdict := concat_ws('; ', verdict, payload ->> 'note');
+    SELECT d.activate, concat_ws('; ', d.verdict, payload ->> 'note') INTO activate, verdict
+      FROM segmentation.registry_decide(caller, about, active_version, payload, cardinality(objections) > 0) AS d;
     UPDATE segmentation.registry_model AS m SET last_version = number, next_segment = next_id WHERE m.name = model_name;
     INSERT INTO segmentation.registry_version (model, version, state, value, definition, survey, source_text, extension_version, trained_by, trained, seconds,
         adjusted_rand_index, moved, compared_with, warm_start, forced, decision, reasons)

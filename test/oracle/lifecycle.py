@@ -62,7 +62,7 @@ def load(db, table, columns):
     """Table (i int, ...) of columns by name; None is NULL."""
     kinds = {name: "text" if any(isinstance(v, str) for v in values) else "float8" for name, values in columns.items()}
     definitions = ", ".join(f"{name} {kind}" for name, kind in kinds.items())
-    db.run(f"DROP TABLE IF EXISTS {table}; CREATE TABLE {table} (i int PRIMARY KEY, {definitions})")
+    db.run(f"DROP TABLE IF EXISTS {table} CASCADE; CREATE TABLE {table} (i int PRIMARY KEY, {definitions})")
     text = io.StringIO()
     for i, values in enumerate(zip(*columns.values())):
         text.write("\t".join([str(i)] + ["\\N" if v is None else v if isinstance(v, str) else repr(float(v)) for v in values]) + "\n")
