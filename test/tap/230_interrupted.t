@@ -94,14 +94,21 @@ SKIP: {
         $s->value(q{SELECT segmentation.train('cards', 'source', ARRAY['age', 'income'], 400, key => ARRAY['customer_id'], activate => true, options => '{"quality": "fast"}', gate => '{"max_moved": 1, "min_share": 0, "max_inertia": 100}')});
         my $before = $states->();
         $s->value('CREATE TABLE filler (x text); ALTER TABLE filler ALTER x SET STORAGE plain');
+        # The disk gets full while the retraining waits in the middle.
+        my ($holder, $victim) = map { session('tap_full', settings => '-c client_min_messages=error') } 1, 2;
+        $holder->value('SELECT pg_advisory_lock(77)');
+        my $pid = $victim->pid;
+        $victim->send(q{CALL segmentation.retrain('cards')});
+        wait_until(30, sub { $s->value("SELECT count(*) FROM pg_stat_activity WHERE pid = $pid AND wait_event = 'advisory'") == 1 }) or die 'the retraining does not wait';
         my $filled = '';
-        for my $bytes (7000, 7000, 7000) {    # until not a page is left
-            1 while ($filled = $s->query("INSERT INTO filler SELECT repeat('x', $bytes) FROM generate_series(1, 100)")->{state}) eq '';
-            1 while ($filled = $s->query("INSERT INTO filler SELECT repeat('x', $bytes)")->{state}) eq '';
+        for my $rows (100, 1) {    # until not a page is left
+            1 while ($filled = $s->query("INSERT INTO filler SELECT repeat('x', 7000) FROM generate_series(1, $rows)")->{state}) eq '';
         }
         is($filled, '53100', 'full disk: it is');
-        is($s->query(q{CALL segmentation.retrain('cards')})->{state}, '53100', 'full disk: the retraining fails');
-        like($last->(), qr/^(?:failed 53100|interrupted|succeeded)$/, 'full disk: the history is readable');
+        $holder->value('SELECT pg_advisory_unlock(77)');
+        is($victim->receive->{state}, '53100', 'full disk: the retraining fails');
+        like($last->(), qr/^(?:failed 53100|interrupted)$/, 'full disk: the history says so');
+        $_->finish for $holder, $victim;
         is($s->value(q{SELECT count(*) FROM segmentation.training_history WHERE status = 'running'}), 0, 'full disk: nothing seems to run');
         is($states->(), $before, 'full disk: the old version is active and scores');
         $s->value('DROP TABLE filler');
