@@ -13,7 +13,7 @@ AS $$
 BEGIN
     IF NOT pg_try_advisory_xact_lock(segmentation.training_lock(model)) THEN
         RAISE EXCEPTION USING ERRCODE = '55006', MESSAGE = format('model "%s" is being trained by another session', model),
-            DETAIL = (SELECT format('It is that of process %s.', string_agg(l.pid::text, ', ')) FROM pg_locks AS l
+            DETAIL = (SELECT format('It is that of process %s.', coalesce(string_agg(l.pid::text, ', '), '(ended meanwhile)')) FROM pg_locks AS l
                        WHERE l.locktype = 'advisory' AND l.objsubid = 1 AND l.granted AND (l.classid::bigint << 32 | l.objid::bigint) = segmentation.training_lock(model)),
             HINT = 'The view segmentation.training_history shows since when; try again when it has ended.';
     END IF;

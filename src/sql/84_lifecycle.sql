@@ -75,7 +75,7 @@ BEGIN
     chosen := segmentation.registry_version_of(model_name, coalesce(version, -1));
     IF chosen.active OR chosen.state <> 'candidate' THEN
         RAISE EXCEPTION USING ERRCODE = '55000', MESSAGE = format('version %s of model "%s" is not a candidate', version, model_name),
-            HINT = CASE WHEN chosen.active THEN 'segmentation.rollback goes back to an earlier version.' END;
+            HINT = CASE WHEN chosen.active THEN 'segmentation.rollback goes back to an earlier version.' ELSE 'The view segmentation.model_versions shows what was decided.' END;
     END IF;
     UPDATE segmentation.registry_version AS v SET state = 'rejected', decided_by = caller WHERE v.model = model_name AND v.version = reject_as_owner.version;
     PERFORM segmentation.registry_note(caller, 'reject', model_name, version, reason);

@@ -128,6 +128,7 @@ is($s->value("SELECT is_active || ' ' || decided_by FROM segmentation.model_vers
 $s->value("SELECT segmentation.retrain_once('manual', 2)");
 is($s->query("SELECT segmentation.reject('manual', 5, 'no')")->{state}, '', 'candidates are rejected');
 is($s->query("SELECT segmentation.reject('manual', 2)")->{state}, '55000', 'the active version is not');
+is($s->query("SELECT segmentation.reject('manual', 5)")->{state}, '55000', 'nor what was rejected');
 is($s->value("SELECT state FROM segmentation.model_versions WHERE model = 'manual' AND version = 5"), 'rejected', 'the view says so');
 is($s->value("SELECT segmentation.rollback('manual', reason => 'complaints', hold => true)"), 1, 'back to the version before');
 is($s->value("SELECT on_hold || ' ' || hold_reason FROM segmentation.models WHERE model = 'manual'"), 'true complaints', 'on hold');
