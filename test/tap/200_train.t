@@ -131,6 +131,10 @@ $s->value(q{CREATE TABLE weighted AS SELECT customer_id, age, income, 1 + custom
 $s->value(q{SELECT segmentation.train('weighted', 'weighted', ARRAY['age', 'income'], 3, weight => 'w')});
 is($s->value(q{SELECT segmentation.model('weighted') = (SELECT kmeans(ARRAY[age, income], 3, '{"scale": "zscore", "features": ["age", "income"]}', w) FROM weighted)}), 't', 'weights');
 
+# A table that has lost a column.
+$s->value(q{CREATE TABLE lost AS TABLE customers; ALTER TABLE lost ADD PRIMARY KEY (customer_id); ALTER TABLE lost DROP COLUMN other_debt});
+is($s->value(q{SELECT rows FROM segmentation.train('lost', 'lost', ARRAY['age', 'income'], 3)}), 4000, 'a table with a dropped column');
+
 # Row-level security holds for whoever trains.
 psql('postgres', 'DROP ROLE IF EXISTS tap_trainer; CREATE ROLE tap_trainer LOGIN');
 $s->value(q{CREATE TABLE secured AS SELECT * FROM customers; ALTER TABLE secured ENABLE ROW LEVEL SECURITY; CREATE POLICY young ON secured FOR SELECT TO tap_trainer USING (age < 30); GRANT SELECT ON secured TO tap_trainer});
