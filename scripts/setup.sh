@@ -100,8 +100,8 @@ postgres_majors() {
     done | sort -rn
 }
 
-has_cron() {
-    [ -e "/usr/share/postgresql/$PG_MAJOR/extension/pg_cron.control" ]
+lacks_cron() {  # whether pg_cron is to be installed: schedules are tested where the distribution has it
+    [ "$1" = test ] && [ ! -e "/usr/share/postgresql/$PG_MAJOR/extension/pg_cron.control" ] && apt-cache show "postgresql-$PG_MAJOR-cron" >/dev/null 2>&1
 }
 
 # Debian's package creates and starts a server of its own when it is installed: not for the sake of a demo or a test.
@@ -125,7 +125,7 @@ setup_packages() {
         PG_MAJOR=$(postgres_majors dev | head -n 1)
         server=$(postgres_majors | head -n 1)
     fi
-    if [ "$1" = test ] && [ -n "$PG_MAJOR" ] && [ -z "$missing" ] && ! has_cron && apt-cache show "postgresql-$PG_MAJOR-cron" >/dev/null 2>&1; then
+    if [ -n "$PG_MAJOR" ] && [ -z "$missing" ] && lacks_cron "$1"; then
         missing=postgresql-$PG_MAJOR-cron
     fi
     if [ -n "$missing" ] || ! postgres_majors dev | grep -qx "$PG_MAJOR"; then
@@ -142,8 +142,7 @@ setup_packages() {
         if ! postgres_majors dev | grep -qx "$PG_MAJOR"; then
             missing="$missing postgresql-$PG_MAJOR postgresql-server-dev-$PG_MAJOR"
         fi
-        # Schedules are tested where the distribution has pg_cron.
-        if [ "$1" = test ] && ! has_cron && apt-cache show "postgresql-$PG_MAJOR-cron" >/dev/null 2>&1; then
+        if lacks_cron "$1"; then
             case $missing in *-cron*) ;; *) missing="$missing postgresql-$PG_MAJOR-cron" ;; esac
         fi
         # shellcheck disable=SC2086  # a list

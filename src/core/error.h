@@ -51,6 +51,9 @@ inline std::string Excerpt(std::string_view text) {
   return std::string(text.substr(0, length));
 }
 
+// The same between quotation marks.
+inline std::string Quoted(std::string_view text) { return "\"" + Excerpt(text) + "\""; }
+
 class Error : public std::exception {
  public:
   Error(ErrorCode code, std::string message, std::string detail = {}, std::string hint = {})

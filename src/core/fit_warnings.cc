@@ -13,6 +13,13 @@ bool InBlock(const Options& options, std::size_t column) {
                      [=](const ColumnBlock& block) { return column >= block.first && column <= block.last; });
 }
 
+// Of all distributions between two bounds, those of two values alone have the largest variance (R. Bhatia, C. Davis 2000). The column
+// of a boolean may be skewed, and no logarithm changes that.
+bool HasTwoValues(const ColumnStatistics& column) {
+  const double largest = (column.mean - column.min) * (column.max - column.mean);
+  return std::abs(column.variance - largest) <= 1e-9 * largest;
+}
+
 std::string Rounded(double value, double unit) {
   std::string text;
   if (!(std::abs(value / unit) < 1e15)) return "very large";
@@ -39,7 +46,7 @@ void WarnOfUnscaled(const Options& options, const Preprocessed& rows, std::vecto
 void WarnOfSkewed(const Options& options, const Preprocessed& rows, std::vector<Warning>* warnings) {
   std::string names;
   for (std::size_t j = 0; j < rows.columns.size(); ++j) {
-    if (rows.columns[j].skewness <= 2 || InBlock(options, j)) continue;
+    if (rows.columns[j].skewness <= 2 || InBlock(options, j) || HasTwoValues(rows.columns[j])) continue;
     names += (names.empty() ? "\"" : ", \"") + FeatureName(options, j) + "\" (" + Rounded(rows.columns[j].skewness, 1) + ")";
   }
   if (names.empty()) return;

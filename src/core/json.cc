@@ -177,6 +177,21 @@ JsonValue ParseJson(std::string_view text, ErrorCode code, const char* what, con
   return builder.TakeResult();
 }
 
+const JsonValue* Member(const JsonObject& object, std::string_view key) {
+  for (const auto& [name, value] : object) {
+    if (name == key) return &value;
+  }
+  return nullptr;
+}
+
+std::string Shown(const JsonValue& value) {
+  if (value.String() != nullptr) return Quoted(*value.String());
+  if (!value.IsNumber()) return value.TypeName();
+  std::string text;
+  AppendJsonNumber(&text, value.Number());
+  return text;
+}
+
 void AppendJsonNumber(std::string* out, double value) {
   if (!std::isfinite(value)) throw Error(ErrorCode::kInternal, "a number to be written as JSON is not finite");
   AppendNumber(out, value == 0 ? 0.0 : value);

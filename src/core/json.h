@@ -52,6 +52,12 @@ class JsonValue {
 constexpr int kMaxJsonDepth = 16;
 JsonValue ParseJson(std::string_view text, ErrorCode code, const char* what, const Interrupt& interrupt = {});
 
+// A member of an object; nullptr where it has none of that name.
+const JsonValue* Member(const JsonObject& object, std::string_view key);
+
+// A value for a message: a number, an excerpt of a string in quotes, or what it is in words.
+std::string Shown(const JsonValue& value);
+
 // Appends canonical JSON to a string.
 void AppendJsonNumber(std::string* out, double value);  // finite; -0 is written as 0
 void AppendJsonNumber(std::string* out, std::int64_t value);

@@ -11,6 +11,7 @@ namespace {
 
 constexpr const char* kKeys =
     "blocks, distance, features, init, max_iter, min_gain, min_size, n_init, on_null, quality, scale, seed, tol, warm_start";
+constexpr const char* kKeysOfTrain = "distance, init, max_iter, min_gain, min_size, n_init, on_null, outliers, quality, scale, seed, tol";
 
 template <typename Enum>
 struct Word {
@@ -38,14 +39,6 @@ const char* NameIn(const std::array<Word<Enum>, N>& words, Enum value) {
 
 [[noreturn]] void BadValue(const std::string& key, const std::string& got, const std::string& hint) {
   throw Error(ErrorCode::kInvalidParameter, "invalid value for option \"" + key + "\"", "The value is " + got + ".", hint);
-}
-
-std::string Shown(const JsonValue& value) {
-  if (value.String() != nullptr) return "\"" + Excerpt(*value.String()) + "\"";
-  if (!value.IsNumber()) return value.TypeName();
-  std::string text;
-  AppendJsonNumber(&text, value.Number());
-  return text;
 }
 
 template <typename Enum, std::size_t N>
@@ -128,7 +121,11 @@ void ReadInit(const JsonValue& value, Options* options) {
   options->init = ReadWord(kInits, "init", value);
 }
 
-void ReadOption(const std::string& key, const JsonValue& value, Options* options) {
+void ReadOption(const std::string& key, const JsonValue& value, OptionsOf whose, Options* options) {
+  const std::string valid = std::string("Valid options are ") + (whose == OptionsOf::kTrain ? kKeysOfTrain : kKeys) + ".";
+  if (whose == OptionsOf::kTrain && (key == "blocks" || key == "features" || key == "warm_start")) {
+    throw Error(ErrorCode::kInvalidParameter, "option \"" + key + "\" is set by segmentation.train itself", {}, valid);
+  }
   if (key == "init") {
     ReadInit(value, options);
   } else if (key == "n_init") {
@@ -162,11 +159,9 @@ void ReadOption(const std::string& key, const JsonValue& value, Options* options
     if (value.Array() == nullptr) BadValue(key, Shown(value), "Give an array of centroids, each an array of numbers in the units of the features.");
     options->warm_start = ReadCentroids(key, *value.Array());
   } else if (key == "components" || key == "trim") {
-    throw Error(ErrorCode::kNotSupported, "option \"" + key + "\" is not supported by this version", {},
-                std::string("Valid options are ") + kKeys + ".");
+    throw Error(ErrorCode::kNotSupported, "option \"" + key + "\" is not supported by this version", {}, valid);
   } else {
-    throw Error(ErrorCode::kInvalidParameter, "unknown option \"" + Excerpt(key) + "\"", {},
-                std::string("Valid options are ") + kKeys + ".");
+    throw Error(ErrorCode::kInvalidParameter, "unknown option " + Quoted(key), {}, valid);
   }
 }
 
@@ -178,14 +173,14 @@ const char* Name(Scale value) { return NameIn(kScales, value); }
 const char* Name(Distance value) { return NameIn(kDistances, value); }
 const char* Name(OnNull value) { return NameIn(kOnNulls, value); }
 
-Options ParseOptions(std::string_view json) {
+Options ParseOptions(std::string_view json, OptionsOf whose) {
   const JsonValue tree = ParseJson(json, ErrorCode::kInvalidParameter, "options");
   if (tree.Object() == nullptr) {
     throw Error(ErrorCode::kInvalidParameter, "options must be a JSON object", std::string("They are ") + tree.TypeName() + ".",
                 "For example: '{\"scale\": \"zscore\", \"seed\": 1}'.");
   }
   Options options;
-  for (const auto& [key, value] : *tree.Object()) ReadOption(key, value, &options);
+  for (const auto& [key, value] : *tree.Object()) ReadOption(key, value, whose, &options);
   std::vector<std::string> names = options.features;
   std::sort(names.begin(), names.end());
   const auto twice = std::adjacent_find(names.begin(), names.end());

@@ -52,9 +52,12 @@ struct Options {
   double min_gain = 0.01;  // the share by which the inertia has to be lower for other centroids than those that warm_start leads to
 };
 
+// Who takes them: segmentation.train sets some itself, and has others of its own, which are not among what is parsed here.
+enum class OptionsOf { kAggregate, kTrain };
+
 // Reads options from JSON text (UTF-8). Throws kInvalidParameter for an unknown key or a bad value, with the valid ones in
 // the hint, and kNotSupported for one that this version knows of but cannot do.
-Options ParseOptions(std::string_view json);
+Options ParseOptions(std::string_view json, OptionsOf whose = OptionsOf::kAggregate);
 
 // Throws kInvalidParameter unless 1 <= k <= kMaxClusters, and unless initial centroids, where given, are k of the right
 // dimension; kDimensionMismatch when the names given are not one per dimension. dimensions = 0: not known yet.

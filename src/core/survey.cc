@@ -5,6 +5,7 @@
 #include <cstring>
 #include <numeric>
 
+#include "core/json_writer.h"
 #include "core/preprocess.h"
 #include "core/scorer.h"
 #include "core/survey_bins.h"
@@ -98,54 +99,6 @@ Columns ReadColumns(const std::vector<const char*>& sample, const SurveyRequest&
   return columns;
 }
 
-// Writes members of one object.
-class ObjectWriter {
- public:
-  explicit ObjectWriter(std::string* out) : out_(out) { *out_ += '{'; }
-  void End() { *out_ += '}'; }
-  std::string* Key(const char* key) {
-    if (!first_) *out_ += ',';
-    first_ = false;
-    AppendJsonString(out_, key);
-    *out_ += ':';
-    return out_;
-  }
-  void Number(const char* key, double value) {
-    Key(key);
-    if (std::isfinite(value)) {
-      AppendJsonNumber(out_, value);
-    } else {
-      *out_ += "null";
-    }
-  }
-  void Count(const char* key, std::uint64_t value) { AppendJsonNumber(Key(key), value); }
-  void Text(const char* key, std::string_view value) { AppendJsonString(Key(key), value); }
-  void Numbers(const char* key, const std::vector<double>& values) {
-    *Key(key) += '[';
-    for (std::size_t i = 0; i < values.size(); ++i) {
-      if (i > 0) *out_ += ',';
-      if (std::isfinite(values[i])) {
-        AppendJsonNumber(out_, values[i]);
-      } else {
-        *out_ += "null";
-      }
-    }
-    *out_ += ']';
-  }
-  void Texts(const char* key, const std::vector<std::string>& values) {
-    *Key(key) += '[';
-    for (std::size_t i = 0; i < values.size(); ++i) {
-      if (i > 0) *out_ += ',';
-      AppendJsonString(out_, values[i]);
-    }
-    *out_ += ']';
-  }
-
- private:
-  std::string* out_;
-  bool first_ = true;
-};
-
 // The baseline's description of a variable; null where it has none.
 const JsonObject* InBaseline(const JsonValue& baseline, const char* kind, const std::string& name) {
   if (baseline.Object() == nullptr) return nullptr;
@@ -166,10 +119,10 @@ DriftTest CompareWith(const JsonObject& before, const std::vector<double>& now) 
 }
 
 void WriteTest(const DriftTest& test, const std::vector<double>& counts, ObjectWriter* to) {
-  to->Number("psi", test.psi);
-  to->Number("chi_square", test.chi_square);
-  to->Number("degrees", test.degrees);
-  to->Number("p", test.p);
+  to->NumberOrNull("psi", test.psi);
+  to->NumberOrNull("chi_square", test.chi_square);
+  to->NumberOrNull("degrees", test.degrees);
+  to->NumberOrNull("p", test.p);
   to->Numbers("counts", counts);
 }
 
@@ -203,65 +156,65 @@ void WriteNumberDrift(const NumberSample& sample, std::size_t j, const SurveyReq
   const DriftTest test = CompareWith(*before, counts);
   ObjectWriter drift(to->Key("drift"));
   WriteTest(test, counts, &drift);
-  drift.Number("outside", ShareOutside(bins, sample));
+  drift.NumberOrNull("outside", ShareOutside(bins, sample));
   if (test.psi >= kLargeDrift) {
     const std::string resembled = Resembled(sample, j, request);
     if (!resembled.empty()) drift.Text("resembles", resembled);
   }
-  drift.End();
+  drift.Close();
 }
 
 void WriteNumber(const SurveyTotals& totals, const NumberSample& sample, std::size_t j, const SurveyRequest& request, std::string* out) {
   ObjectWriter to(out);
   constexpr double kNull = Metrics::kUndefined;
   to.Text("name", request.numbers[j]);
-  to.Count("missing", totals.missing[j]);
+  to.Number("missing", totals.missing[j]);
   const bool empty = totals.low[j] > totals.high[j];
-  to.Number("low", empty ? kNull : totals.low[j]);
-  to.Number("high", empty ? kNull : totals.high[j]);
+  to.NumberOrNull("low", empty ? kNull : totals.low[j]);
+  to.NumberOrNull("high", empty ? kNull : totals.high[j]);
   const Moments raw = MomentsOf(sample.values, sample.weights);
-  to.Number("mean", raw.defined ? raw.mean : kNull);
-  to.Number("stddev", raw.defined ? raw.stddev : kNull);
-  to.Number("skewness", raw.defined ? raw.skewness : kNull);
+  to.NumberOrNull("mean", raw.defined ? raw.mean : kNull);
+  to.NumberOrNull("stddev", raw.defined ? raw.stddev : kNull);
+  to.NumberOrNull("skewness", raw.defined ? raw.skewness : kNull);
   std::vector<double> transformed;
   for (double value : sample.values) transformed.push_back(ApplyTransform(request.transforms[j], value));
   const Moments after = MomentsOf(transformed, sample.weights);
-  to.Number("transformed_mean", after.defined ? after.mean : kNull);
-  to.Number("transformed_stddev", after.defined ? after.stddev : kNull);
+  to.NumberOrNull("transformed_mean", after.defined ? after.mean : kNull);
+  to.NumberOrNull("transformed_stddev", after.defined ? after.stddev : kNull);
   std::vector<double> cumulative(sample.weights.size());
   std::partial_sum(sample.weights.begin(), sample.weights.end(), cumulative.begin());
   std::vector<double> quantiles;
   for (double q : request.quantiles) quantiles.push_back(sample.values.empty() ? kNull : SortedQuantile(sample.values, cumulative, q));
   to.Numbers("quantiles", quantiles);
   const auto zero = std::equal_range(sample.values.begin(), sample.values.end(), 0.0);
-  to.Count("zeros", static_cast<std::uint64_t>(zero.second - zero.first));
-  to.Count("negatives", static_cast<std::uint64_t>(zero.first - sample.values.begin()));
+  to.Number("zeros", static_cast<std::uint64_t>(zero.second - zero.first));
+  to.Number("negatives", static_cast<std::uint64_t>(zero.first - sample.values.begin()));
   std::uint64_t distinct = 0;
   for (std::size_t i = 0; i < sample.values.size(); ++i) distinct += i == 0 || sample.values[i] != sample.values[i - 1] ? 1 : 0;
-  to.Count("distinct", distinct);
+  to.Number("distinct", distinct);
   const NumberBins bins = MakeBins(sample);
   to.Numbers("spikes", bins.spikes);
   to.Numbers("edges", bins.edges);
   to.Numbers("counts", CountIn(bins, sample));
   WriteNumberDrift(sample, j, request, &to);
-  to.End();
+  to.Close();
 }
 
 void WriteCategory(std::uint64_t missing, const CategorySample& sample, const std::string& name, const SurveyRequest& request, std::string* out) {
   ObjectWriter to(out);
   to.Text("name", name);
-  to.Count("missing", missing);
+  to.Number("missing", missing);
   const std::vector<std::string> levels = FrequentLevels(sample);
-  to.Count("distinct", sample.levels.size());
+  to.Number("distinct", std::uint64_t{sample.levels.size()});
   to.Texts("levels", levels);
   to.Numbers("counts", CountIn(levels, sample));
   if (const JsonObject* before = InBaseline(request.baseline, "categories", name)) {
     const std::vector<double> counts = CountIn(ReadLevels(*before), sample);
     ObjectWriter drift(to.Key("drift"));
     WriteTest(CompareWith(*before, counts), counts, &drift);
-    drift.End();
+    drift.Close();
   }
-  to.End();
+  to.Close();
 }
 
 std::string Hexadecimal(const std::uint64_t words[2]) {
@@ -314,9 +267,10 @@ std::string SurveyJson(const SurveyTotals& totals, const std::vector<const char*
   const Columns columns = ReadColumns(sample, request, interrupt);
   std::string out;
   ObjectWriter to(&out);
-  to.Count("rows", totals.rows);
-  to.Count("ignored", totals.ignored);
-  to.Count("sampled", sample.size());
+  to.Number("rows", totals.rows);
+  to.Number("ignored", totals.ignored);
+  to.Number("sampled", std::uint64_t{sample.size()});
+  to.Number("same_key", totals.same_key);
   to.Text("fingerprint", Hexadecimal(totals.fingerprint));
   *to.Key("numbers") += '[';
   for (std::size_t j = 0; j < columns.numbers.size(); ++j) {
@@ -331,7 +285,7 @@ std::string SurveyJson(const SurveyTotals& totals, const std::vector<const char*
     WriteCategory(totals.missing[request.numbers.size() + j], columns.categories[j], request.categories[j], request, &out);
   }
   out += ']';
-  to.End();
+  to.Close();
   return out;
 }
 

@@ -29,6 +29,7 @@ constexpr std::uint32_t kLongText = UINT32_MAX - 1;
 struct SurveyTotals {
   std::uint64_t rows = 0;     // with a weight above 0
   std::uint64_t ignored = 0;  // without
+  std::uint64_t same_key = 0;  // of the rows in the sample, those whose key another one before them has
   std::uint64_t fingerprint[2] = {0, 0};  // of the values and weights of all rows, whatever their order
   std::vector<std::uint64_t> missing;     // per number, then per category: NULL, NaN or infinite
   std::vector<double> low, high;          // per number; low > high where all are missing
@@ -48,7 +49,7 @@ SurveyRequest ParseSurveyRequest(std::string_view json);
 
 // The survey as canonical JSON. sample: rows as bytes, in an order that depends on their keys and values alone.
 //
-//   rows, ignored, sampled  numbers of rows
+//   rows, ignored, sampled, same_key  numbers of rows
 //   fingerprint             32 hexadecimal digits
 //   numbers                 per number: name, missing, low, high; from the sample: mean, stddev, skewness, transformed_mean,
 //                           transformed_stddev, quantiles (in the order asked for), zeros, negatives, distinct, and

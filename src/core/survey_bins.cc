@@ -82,13 +82,6 @@ std::vector<double> CountIn(const std::vector<std::string>& levels, const Catego
   return counts;
 }
 
-const JsonValue* Member(const JsonObject& object, std::string_view key) {
-  for (const auto& [name, value] : object) {
-    if (name == key) return &value;
-  }
-  return nullptr;
-}
-
 std::vector<double> ReadNumbers(const JsonObject& object, const char* key) {
   const JsonValue* member = Member(object, key);
   if (member == nullptr || member->Array() == nullptr) RaiseNoSurvey(key);

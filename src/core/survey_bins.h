@@ -45,7 +45,5 @@ std::vector<double> CountIn(const std::vector<std::string>& levels, const Catego
 NumberBins ReadBins(const JsonObject& number);
 std::vector<double> ReadNumbers(const JsonObject& object, const char* key);
 std::vector<std::string> ReadLevels(const JsonObject& category);
-// The member of that name, or null.
-const JsonValue* Member(const JsonObject& object, std::string_view key);
 
 }  // namespace segmentation

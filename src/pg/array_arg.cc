@@ -20,6 +20,18 @@ void CopyFeatures(const FeatureArray& features, double* to) {
   for (int i = 0; i < features.length; ++i) to[i] = features.IsNull(i) ? std::numeric_limits<double>::quiet_NaN() : *value++;
 }
 
+ArrayType* NewFloatArray(std::size_t count) {
+  if (count == 0) return construct_empty_array(FLOAT8OID);
+  const std::size_t bytes = ARR_OVERHEAD_NONULLS(1) + count * sizeof(double);
+  auto* array = static_cast<ArrayType*>(palloc0(bytes));
+  SET_VARSIZE(array, bytes);
+  array->ndim = 1;
+  array->elemtype = FLOAT8OID;
+  ARR_DIMS(array)[0] = static_cast<int>(count);
+  ARR_LBOUND(array)[0] = 1;
+  return array;
+}
+
 void RaiseDimensionMismatch(int given, int expected, const char* whose) {
   ereport(ERROR, (errcode(ERRCODE_DATA_EXCEPTION), errmsg("number of features does not match"),
                   errdetail("The array has %d features, and %s %d.", given, whose, expected)));

@@ -1,4 +1,4 @@
-// Reading float8[] arguments, in the PostgreSQL regime.
+// float8[]: reading arguments and making results, in the PostgreSQL regime.
 #pragma once
 
 #include "pg/pg_includes.h"
@@ -19,6 +19,10 @@ FeatureArray ReadFeatures(ArrayType* array);
 
 // Copies the elements, NaN for NULL.
 void CopyFeatures(const FeatureArray& features, double* to);
+
+// A one-dimensional float8[] of zeros, to be written to in place.
+ArrayType* NewFloatArray(std::size_t count);
+inline double* FloatsOf(ArrayType* array) { return reinterpret_cast<double*>(ARR_DATA_PTR(array)); }
 
 // Raises 22000: `given` features where `expected` are wanted; `whose` says whose, as in "the model has".
 [[noreturn]] void RaiseDimensionMismatch(int given, int expected, const char* whose);

@@ -66,6 +66,15 @@ void RaiseError(const ErrorRecord& record) {
   pg_unreachable();
 }
 
+MemoryContext AggregateContext(FunctionCallInfo fcinfo) {
+  MemoryContext context;
+  if (AggCheckCallContext(fcinfo, &context) == 0) {
+    ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED), errmsg("function %s is called outside an aggregate",
+                    get_func_name(fcinfo->flinfo->fn_oid))));
+  }
+  return context;
+}
+
 Interrupt ServerInterrupt() { return {&InterruptPending, &HandleInterrupt, nullptr, &SayProgress}; }
 
 void* Allocate(std::size_t bytes) {

@@ -78,6 +78,9 @@ __attribute__((noinline)) void CallPostgres(Body&& body) {
   throw PostgresError();
 }
 
+// Where an aggregate's state lives, in the PostgreSQL regime. Raises 0A000 outside an aggregate.
+MemoryContext AggregateContext(FunctionCallInfo fcinfo);
+
 // For the core's loops: notices a cancel, a termination, a timeout.
 Interrupt ServerInterrupt();
 

@@ -3,13 +3,13 @@
 #include <cmath>
 #include <cstring>
 
+#include "pg/array_arg.h"
+
 namespace segmentation {
 namespace {
 
 constexpr double kMaxRows = 0x1p62;  // what a bigint holds
 constexpr double kMaxText = 0x1p30;
-
-double* Numbers(ArrayType* state) { return reinterpret_cast<double*>(ARR_DATA_PTR(state)); }
 
 [[noreturn]] void RaiseInvalidState(const EvaluationKind& kind) {
   ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("invalid state of %s", kind.aggregate)));
@@ -35,15 +35,8 @@ ArrayType* NewState(const CachedModel* model, const struct varlena* value, const
   double head[EvaluationState::kHead] = {kind.layout, static_cast<double>(model->scorer().segments()),
                                          static_cast<double>(model->scorer().dimensions()), 0, ModelMark(model),
                                          static_cast<double>(text.size())};
-  const std::size_t size = EvaluationState{head}.size();
-  const std::size_t bytes = ARR_OVERHEAD_NONULLS(1) + size * sizeof(double);
-  auto* array = static_cast<ArrayType*>(palloc0(bytes));
-  SET_VARSIZE(array, bytes);
-  array->ndim = 1;
-  array->elemtype = FLOAT8OID;
-  ARR_DIMS(array)[0] = static_cast<int>(size);
-  ARR_LBOUND(array)[0] = 1;
-  const EvaluationState state{Numbers(array)};
+  ArrayType* array = NewFloatArray(EvaluationState{head}.size());
+  const EvaluationState state{FloatsOf(array)};
   memcpy(state.at, head, sizeof head);
   CallCore([&] {
     const Model parsed = ReadModelValue(value);
@@ -58,7 +51,7 @@ ArrayType* NewState(const CachedModel* model, const struct varlena* value, const
 
 // The sizes are checked; the sums are when they are used.
 EvaluationState StateOf(ArrayType* array, const EvaluationKind& kind) {
-  const EvaluationState state{Numbers(array)};
+  const EvaluationState state{FloatsOf(array)};
   const auto size = ARR_NDIM(array) == 1 ? static_cast<std::size_t>(ARR_DIMS(array)[0]) : 0;
   if (size < EvaluationState::kHead || ARR_HASNULL(array) || state.at[0] != kind.layout ||
       !(state.at[1] >= 1 && state.at[1] <= kMaxClusters) || !(state.at[2] >= 1 && state.at[2] <= kMaxCentroidValues) ||
@@ -67,12 +60,6 @@ EvaluationState StateOf(ArrayType* array, const EvaluationKind& kind) {
     RaiseInvalidState(kind);
   }
   return state;
-}
-
-void RequireAggregate(FunctionCallInfo fcinfo, const EvaluationKind& kind) {
-  if (AggCheckCallContext(fcinfo, nullptr) == 0) {
-    ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED), errmsg("%s is called outside an aggregate", kind.aggregate)));
-  }
 }
 
 [[noreturn]] void RaiseOtherModel() {
@@ -111,7 +98,7 @@ void AddPoint(const EvaluationState& state, const Scorer& scorer, const double* 
 }  // namespace
 
 Datum AccumulateEvaluation(FunctionCallInfo fcinfo, const EvaluationKind& kind, ArgumentKind features) {
-  RequireAggregate(fcinfo, kind);
+  AggregateContext(fcinfo);
   ArrayType* array = PG_ARGISNULL(0) ? nullptr : PG_GETARG_ARRAYTYPE_P(0);
   if (PG_ARGISNULL(1) || PG_ARGISNULL(2)) {
     if (array == nullptr) PG_RETURN_NULL();
@@ -138,7 +125,7 @@ Datum AccumulateEvaluation(FunctionCallInfo fcinfo, const EvaluationKind& kind, 
 }
 
 Datum CombineEvaluations(FunctionCallInfo fcinfo, const EvaluationKind& kind) {
-  RequireAggregate(fcinfo, kind);
+  AggregateContext(fcinfo);
   ArrayType* first = PG_ARGISNULL(0) ? nullptr : PG_GETARG_ARRAYTYPE_P(0);
   if (PG_ARGISNULL(1)) {
     if (first == nullptr) PG_RETURN_NULL();
@@ -159,7 +146,7 @@ Datum CombineEvaluations(FunctionCallInfo fcinfo, const EvaluationKind& kind) {
 }
 
 bool ReadEvaluation(FunctionCallInfo fcinfo, const EvaluationKind& kind, EvaluationState* state) {
-  RequireAggregate(fcinfo, kind);
+  AggregateContext(fcinfo);
   if (PG_ARGISNULL(0)) return false;
   *state = StateOf(PG_GETARG_ARRAYTYPE_P(0), kind);
   double rows = 0;

@@ -14,15 +14,6 @@
 namespace segmentation {
 namespace {
 
-MemoryContext AggregateContext(FunctionCallInfo fcinfo) {
-  MemoryContext context;
-  if (AggCheckCallContext(fcinfo, &context) == 0) {
-    ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED), errmsg("function %s is called outside an aggregate",
-                    get_func_name(fcinfo->flinfo->fn_oid))));
-  }
-  return context;
-}
-
 // A state that this aggregate is to fill.
 void SetUse(FunctionCallInfo fcinfo, SketchState* state) {
   state->use = UseOfState(fcinfo);

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "core/json_writer.h"
 #include "core/match.h"
 #include "core/model_edit.h"
 #include "core/preparation.h"
@@ -16,10 +17,6 @@
 
 namespace segmentation {
 namespace {
-
-const struct varlena* ModelArgument(FunctionCallInfo fcinfo, int argument) {
-  return reinterpret_cast<struct varlena*>(PG_DETOAST_DATUM_PACKED(PG_GETARG_DATUM(argument)));
-}
 
 std::string_view JsonArgument(FunctionCallInfo fcinfo, int argument) {
   return OptionsText(reinterpret_cast<struct varlena*>(PG_GETARG_JSONB_P(argument)));
@@ -51,42 +48,26 @@ Datum MadeModel(Make&& make) {
   return PointerGetDatum(value);
 }
 
-void AppendNumberOrNull(std::string* out, const std::optional<double>& value) {
-  if (value && std::isfinite(*value)) {
-    AppendJsonNumber(out, *value);
-  } else {
-    *out += "null";
-  }
-}
-
 std::string PreparationJson(const TrainingPlan& plan, const JsonValue& survey) {
   const std::string missing = MissingIn(plan, survey);
   const std::string undefined = UndefinedIn(plan, survey);
-  std::string out = "{\"missing\":";
-  AppendJsonString(&out, missing);
-  out += ",\"undefined\":";
-  AppendJsonString(&out, undefined);
-  if (!missing.empty() || !undefined.empty()) return out + "}";
-  const Preparation preparation = MakePreparation(plan, survey);
-  out += ",\"model\":" + EncodeModel(preparation.model) + ",\"columns\":[";
-  const std::vector<std::string> names = ColumnNames(preparation.model);
-  for (std::size_t i = 0; i < names.size(); ++i) {
-    if (i > 0) out += ',';
-    AppendJsonString(&out, names[i]);
+  std::string out;
+  ObjectWriter to(&out);
+  to.Text("missing", missing);
+  to.Text("undefined", undefined);
+  if (missing.empty() && undefined.empty()) {
+    const Preparation preparation = MakePreparation(plan, survey);
+    *to.Key("model") += EncodeModel(preparation.model);
+    to.Texts("columns", ColumnNames(preparation.model));
+    AppendJsonArray(to.Key("blocks"), preparation.blocks, [](std::string* json, const std::pair<std::size_t, std::size_t>& block) {
+      *json += "[" + std::to_string(block.first + 1) + "," + std::to_string(block.second + 1) + "]";
+    });
+    const auto bound = [](std::string* json, const std::optional<double>& value) { AppendNumberOrNull(json, value.value_or(Metrics::kUndefined)); };
+    AppendJsonArray(to.Key("low"), preparation.low, bound);
+    AppendJsonArray(to.Key("high"), preparation.high, bound);
   }
-  out += "],\"blocks\":[";
-  for (std::size_t i = 0; i < preparation.blocks.size(); ++i) {
-    if (i > 0) out += ',';
-    out += "[" + std::to_string(preparation.blocks[i].first + 1) + "," + std::to_string(preparation.blocks[i].second + 1) + "]";
-  }
-  for (const auto& [key, bounds] : {std::pair{"low", &preparation.low}, std::pair{"high", &preparation.high}}) {
-    out += std::string("],\"") + key + "\":[";
-    for (std::size_t i = 0; i < bounds->size(); ++i) {
-      if (i > 0) out += ',';
-      AppendNumberOrNull(&out, (*bounds)[i]);
-    }
-  }
-  return out + "]}";
+  to.Close();
+  return out;
 }
 
 // More segments are not worth matching, and would take minutes.
@@ -112,16 +93,7 @@ Datum Encode(FunctionCallInfo fcinfo) {
   CachedModel* model = CachedModelOf(fcinfo, 0);
   const double* point = ReadPoint(fcinfo, model, kKind, 1);
   if (point == nullptr) PG_RETURN_NULL();
-  const std::size_t columns = model->scorer().dimensions();
-  const std::size_t bytes = ARR_OVERHEAD_NONULLS(1) + columns * sizeof(double);
-  auto* array = static_cast<ArrayType*>(palloc0(bytes));
-  SET_VARSIZE(array, bytes);
-  array->ndim = 1;
-  array->elemtype = FLOAT8OID;
-  ARR_DIMS(array)[0] = static_cast<int>(columns);
-  ARR_LBOUND(array)[0] = 1;
-  memcpy(ARR_DATA_PTR(array), point, columns * sizeof(double));
-  PG_RETURN_ARRAYTYPE_P(array);
+  PG_RETURN_DATUM(FloatArrayDatum(point, model->scorer().dimensions()));
 }
 
 }  // namespace
@@ -130,7 +102,16 @@ Datum Encode(FunctionCallInfo fcinfo) {
 SEGMENTATION_FUNCTION(check_options) {
   const std::string_view options = JsonArgument(fcinfo, 0);
   const std::int32_t k = PG_GETARG_INT32(1);
-  CallCore([&] { CheckOptions(ParseOptions(options), k, 0); });
+  CallCore([&] { CheckOptions(ParseOptions(options, OptionsOf::kTrain), k, 0); });
+  PG_RETURN_VOID();
+}
+
+// (command, hint): a procedure's COMMIT fails under the same condition, with less to say.
+SEGMENTATION_FUNCTION(check_commits) {
+  if (IsTransactionBlock()) {
+    ereport(ERROR, (errcode(ERRCODE_ACTIVE_SQL_TRANSACTION), errmsg("%s cannot run inside a transaction block", text_to_cstring(PG_GETARG_TEXT_PP(0))),
+                    errhint("%s", text_to_cstring(PG_GETARG_TEXT_PP(1)))));
+  }
   PG_RETURN_VOID();
 }
 
@@ -140,10 +121,14 @@ SEGMENTATION_FUNCTION(plan_training) {
   char* answer = nullptr;
   CallCore([&] {
     const TrainingPlan plan = ParseTrainingPlan(json);
-    std::string share = "null";
-    if (plan.outliers.method != OutlierMethod::kNone) AppendJsonNumber(&(share = ""), plan.outliers.max_share);
-    answer = AllocateString(std::string("{\"needs_survey\":") + (NeedsSurvey(plan) ? "true" : "false") + ",\"max_left_out\":" + share +
-                            ",\"request\":" + SurveyRequestOf(plan) + "}");
+    const bool leaves_out = plan.outliers.method != OutlierMethod::kNone;
+    std::string out;
+    ObjectWriter to(&out);
+    to.Bool("needs_survey", NeedsSurvey(plan));
+    to.NumberOrNull("max_left_out", leaves_out ? plan.outliers.max_share : Metrics::kUndefined);
+    *to.Key("request") += SurveyRequestOf(plan);
+    to.Close();
+    answer = AllocateString(out);
   });
   PG_RETURN_DATUM(JsonDatum(answer));
 }
@@ -216,17 +201,26 @@ SEGMENTATION_FUNCTION(match_segments) {
     const std::vector<std::int32_t> new_ids = ValuesOf<std::int32_t>(news);
     const Contingency table = TableOf(old_ids, new_ids, ValuesOf<double>(rows));
     const std::vector<std::size_t> matched = MatchSegments(table, ServerInterrupt());
-    std::string out = "{\"adjusted_rand_index\":";
-    AppendJsonNumber(&out, AdjustedRandIndex(table));
-    out += ",\"segments\":[";
+    std::string out;
+    ObjectWriter to(&out);
+    to.Number("adjusted_rand_index", AdjustedRandIndex(table));
+    *to.Key("segments") += '[';
     for (std::size_t j = 0; j < matched.size(); ++j) {
-      out += std::string(j > 0 ? "," : "") + "{\"segment\":" + std::to_string(new_ids[j]) + ",\"continues\":";
-      out += matched[j] == kUnmatched ? "null,\"jaccard\":null}" : std::to_string(old_ids[matched[j]]) + ",\"jaccard\":";
-      if (matched[j] == kUnmatched) continue;
-      AppendJsonNumber(&out, Jaccard(table, matched[j], j));
-      out += '}';
+      if (j > 0) out += ',';
+      ObjectWriter segment(&out);
+      segment.Number("segment", std::int64_t{new_ids[j]});
+      if (matched[j] == kUnmatched) {
+        segment.Null("continues");
+        segment.Null("jaccard");
+      } else {
+        segment.Number("continues", std::int64_t{old_ids[matched[j]]});
+        segment.Number("jaccard", Jaccard(table, matched[j], j));
+      }
+      segment.Close();
     }
-    answer = AllocateString(out + "]}");
+    out += ']';
+    to.Close();
+    answer = AllocateString(out);
   });
   PG_RETURN_DATUM(JsonDatum(answer));
 }

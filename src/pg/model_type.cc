@@ -62,7 +62,13 @@ struct varlena* MakeModelValue(const Model& model) {
 Model ReadModelValue(const struct varlena* value) { return DecodeModel(ModelText(value), ErrorCode::kInternal, ServerInterrupt()); }
 
 SEGMENTATION_FUNCTION(kmeans_model_in) {
-  PG_RETURN_POINTER(ValueFromJson(ToUtf8(PG_GETARG_CSTRING(0)), ErrorCode::kInvalidText));
+  const char* text = PG_GETARG_CSTRING(0);
+  if (strchr("{[", text[strspn(text, " \t\r\n")]) == nullptr) {
+    ereport(ERROR, (errcode(ERRCODE_INVALID_TEXT_REPRESENTATION), errmsg("invalid input for kmeans_model"),
+                    errdetail("A model is a JSON object, and \"%s\" is none.", pnstrdup(text, pg_mbcliplen(text, strlen(text), 60))),
+                    errhint("A registered model is (SELECT segmentation.model('name')).")));
+  }
+  PG_RETURN_POINTER(ValueFromJson(ToUtf8(text), ErrorCode::kInvalidText));
 }
 
 SEGMENTATION_FUNCTION(kmeans_model_out) {

@@ -17,6 +17,11 @@ struct Fingerprint {
 
 constexpr std::size_t kModelPrefixBytes = sizeof(std::uint32_t) + sizeof(Fingerprint);
 
+// An argument of type kmeans_model, detoasted.
+inline const struct varlena* ModelArgument(FunctionCallInfo fcinfo, int argument) {
+  return reinterpret_cast<struct varlena*>(PG_DETOAST_DATUM_PACKED(PG_GETARG_DATUM(argument)));
+}
+
 // From a detoasted value.
 std::string_view ModelText(const struct varlena* value);
 

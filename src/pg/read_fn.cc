@@ -6,13 +6,16 @@
 #include <vector>
 
 #include "pg/model_type.h"
+#include "pg/registry_lookup.h"
 #include "pg/result_rows.h"
 
 namespace segmentation {
 namespace {
 
-const struct varlena* ModelArgument(FunctionCallInfo fcinfo) {
-  return reinterpret_cast<struct varlena*>(PG_DETOAST_DATUM_PACKED(PG_GETARG_DATUM(0)));
+// The model, by value or by name.
+const struct varlena* ModelOf(FunctionCallInfo fcinfo) {
+  if (!TakesName(fcinfo, 0)) return ModelArgument(fcinfo, 0);
+  return reinterpret_cast<struct varlena*>(PG_DETOAST_DATUM_PACKED(PointerGetDatum(LookUpModel(text_to_cstring(PG_GETARG_TEXT_PP(0))))));
 }
 
 char** AllocateStrings(const std::vector<std::string>& texts) {
@@ -29,7 +32,7 @@ double ExplainedShare(const Metrics& metrics) {
 }  // namespace
 
 SEGMENTATION_FUNCTION(kmeans_info) {
-  const struct varlena* value = ModelArgument(fcinfo);
+  const struct varlena* value = ModelOf(fcinfo);
   // In the order of the function's columns in src/sql.
   constexpr int kColumns = 23;
   Datum values[kColumns];
@@ -102,7 +105,7 @@ SEGMENTATION_FUNCTION(kmeans_info) {
 
 SEGMENTATION_FUNCTION(kmeans_clusters) {
   ResultRows rows(fcinfo);
-  const struct varlena* value = ModelArgument(fcinfo);
+  const struct varlena* value = ModelOf(fcinfo);
   Segment* segments = nullptr;
   double* centroids = nullptr;
   std::size_t count = 0;
@@ -136,7 +139,7 @@ SEGMENTATION_FUNCTION(kmeans_clusters) {
 
 SEGMENTATION_FUNCTION(kmeans_centroids) {
   ResultRows rows(fcinfo);
-  const struct varlena* value = ModelArgument(fcinfo);
+  const struct varlena* value = ModelOf(fcinfo);
   std::int32_t* ids = nullptr;
   char** names = nullptr;
   double* raw = nullptr;

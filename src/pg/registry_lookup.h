@@ -8,6 +8,9 @@
 
 namespace segmentation {
 
+// Whether the function that is called takes a model's name in that argument.
+bool TakesName(FunctionCallInfo fcinfo, int argument);
+
 // What tells one state of the registry from another: equal marks, equal answers.
 struct SnapshotMark {
   std::uint64_t completed;  // transactions that had ended; 0 where the server has not kept it, and then `running` tells

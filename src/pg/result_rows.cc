@@ -1,5 +1,9 @@
 #include "pg/result_rows.h"
 
+#include <cstring>
+
+#include "pg/array_arg.h"
+
 namespace segmentation {
 
 static_assert(std::is_trivially_destructible_v<ResultRows>, "lives in the PostgreSQL regime");
@@ -32,9 +36,9 @@ Datum TextArrayDatum(char** utf8, std::size_t count) {
 }
 
 Datum FloatArrayDatum(const double* values, std::size_t count) {
-  auto* items = static_cast<Datum*>(palloc((count + 1) * sizeof(Datum)));
-  for (std::size_t i = 0; i < count; ++i) items[i] = Float8GetDatum(values[i]);
-  return PointerGetDatum(construct_array(items, static_cast<int>(count), FLOAT8OID, sizeof(float8), FLOAT8PASSBYVAL, TYPALIGN_DOUBLE));
+  ArrayType* array = NewFloatArray(count);
+  memcpy(FloatsOf(array), values, count * sizeof(double));
+  return PointerGetDatum(array);
 }
 
 }  // namespace segmentation

@@ -45,14 +45,6 @@ bool IsLiteral(FunctionCallInfo fcinfo, int argument) {
   return argument < list_length(arguments) && IsA(list_nth(arguments, argument), Const);
 }
 
-// Whether the function takes a model's name there.
-bool TakesName(FunctionCallInfo fcinfo, int argument) {
-  Oid* types;
-  int count;
-  get_func_signature(fcinfo->flinfo->fn_oid, &types, &count);
-  return argument < count && types[argument] == TEXTOID;
-}
-
 ModelCache* NewCache(FunctionCallInfo fcinfo, int argument) {
   auto* cache = static_cast<ModelCache*>(MemoryContextAllocZero(fcinfo->flinfo->fn_mcxt, sizeof(ModelCache)));
   cache->context = fcinfo->flinfo->fn_mcxt;

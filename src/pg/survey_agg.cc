@@ -59,15 +59,6 @@ struct SurveyState {
 
 std::size_t ColumnsOf(const SurveyHead& head) { return std::size_t{head.numbers} + head.categories; }
 
-MemoryContext RequireAggregate(FunctionCallInfo fcinfo) {
-  MemoryContext context;
-  if (AggCheckCallContext(fcinfo, &context) == 0) {
-    ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED), errmsg("function %s is called outside an aggregate",
-                    get_func_name(fcinfo->flinfo->fn_oid))));
-  }
-  return context;
-}
-
 // A state without rows for these columns; the head's request has to be copied by the caller.
 SurveyState* NewState(MemoryContext context, const SurveyHead& shape, const char* request) {
   MemoryContext outer = MemoryContextSwitchTo(context);
@@ -263,7 +254,7 @@ SurveyState* StateArgument(FunctionCallInfo fcinfo, int argument) {
 
 // (state, key, weight, numbers, categories, request)
 SEGMENTATION_FUNCTION(survey_accum) {
-  MemoryContext context = RequireAggregate(fcinfo);
+  MemoryContext context = AggregateContext(fcinfo);
   const RowArrays row = ReadArrays(fcinfo);
   SurveyState* state = StateArgument(fcinfo, 0);
   if (state == nullptr) state = StartState(fcinfo, context, row);
@@ -292,7 +283,7 @@ SEGMENTATION_FUNCTION(survey_accum) {
 }
 
 SEGMENTATION_FUNCTION(survey_combine) {
-  MemoryContext context = RequireAggregate(fcinfo);
+  MemoryContext context = AggregateContext(fcinfo);
   SurveyState* state = StateArgument(fcinfo, 0);
   const SurveyState* other = StateArgument(fcinfo, 1);
   if (other != nullptr) {
@@ -304,7 +295,7 @@ SEGMENTATION_FUNCTION(survey_combine) {
 }
 
 SEGMENTATION_FUNCTION(survey_serialize) {
-  RequireAggregate(fcinfo);
+  AggregateContext(fcinfo);
   auto* state = reinterpret_cast<SurveyState*>(PG_GETARG_POINTER(0));
   Thin(state);
   const std::size_t fixed = sizeof(SurveyHead) + ColumnsOf(state->head) * 8 + std::size_t{state->head.numbers} * 16 + state->head.request_bytes;
@@ -332,7 +323,7 @@ SEGMENTATION_FUNCTION(survey_serialize) {
 }
 
 SEGMENTATION_FUNCTION(survey_deserialize) {
-  RequireAggregate(fcinfo);
+  AggregateContext(fcinfo);
   Reader reader(reinterpret_cast<struct varlena*>(PG_DETOAST_DATUM_PACKED(PG_GETARG_DATUM(0))));
   SurveyHead head;
   reader.Copy(&head, sizeof head);
@@ -356,7 +347,7 @@ SEGMENTATION_FUNCTION(survey_deserialize) {
 }
 
 SEGMENTATION_FUNCTION(survey_final) {
-  RequireAggregate(fcinfo);
+  AggregateContext(fcinfo);
   SurveyState* state = StateArgument(fcinfo, 0);
   if (state == nullptr) PG_RETURN_NULL();
   Thin(state);
@@ -372,7 +363,10 @@ SEGMENTATION_FUNCTION(survey_final) {
     totals.low.assign(state->low, state->low + head.numbers);
     totals.high.assign(state->high, state->high + head.numbers);
     std::vector<const char*> rows;
-    for (std::uint64_t i = 0; i < head.sampled; ++i) rows.push_back(state->sample[i].row);
+    for (std::uint64_t i = 0; i < head.sampled; ++i) {
+      rows.push_back(state->sample[i].row);
+      if (i > 0 && state->sample[i].key == state->sample[i - 1].key) ++totals.same_key;
+    }
     const SurveyRequest request = ParseSurveyRequest(std::string_view(state->request, head.request_bytes));
     json = AllocateString(SurveyJson(totals, rows, request, ServerInterrupt()));
   });

@@ -7,7 +7,8 @@ CREATE TABLE segmentation.registry_model (
     created timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
     last_version integer NOT NULL DEFAULT 0,
     next_segment integer NOT NULL DEFAULT 0,  -- ids below were used, and are never used for another segment
-    hold text                                 -- why retrainings do not activate; NULL where they may
+    hold text,                                -- why retrainings do not activate; NULL where they may
+    took_over integer[] NOT NULL DEFAULT '{}' -- versions, one after the other; the active one is last, and rollback takes it off
 );
 COMMENT ON TABLE segmentation.registry_model IS 'Models by name.';
 

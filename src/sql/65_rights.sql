@@ -1,12 +1,12 @@
 -- Who may do what. Functions named *_as_owner run as the extension's owner on behalf of `caller`; users have no right to execute them.
 -- They reach them through the function of the same name without the suffix, which is written in C and says truthfully who calls.
 
--- Whether a role has the rights of another one, by name; false where either is gone.
+-- Whether a role has the rights of another one, by name. One that is gone has no members, but superusers have the rights of any.
 CREATE FUNCTION segmentation.registry_has_role(caller name, role name) RETURNS boolean LANGUAGE sql STABLE
     SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT coalesce((SELECT pg_has_role(c.oid, r.oid, 'USAGE') FROM pg_roles AS c, pg_roles AS r
-                      WHERE c.rolname = caller AND r.rolname = role), false)
+    SELECT EXISTS (SELECT FROM pg_roles AS c
+                    WHERE c.rolname = caller AND (c.rolsuper OR EXISTS (SELECT FROM pg_roles AS r WHERE r.rolname = role AND pg_has_role(c.oid, r.oid, 'USAGE'))))
 $$;
 COMMENT ON FUNCTION segmentation.registry_has_role(name, name) IS 'Internal: whether a role has the rights of another one.';
 
@@ -57,6 +57,19 @@ BEGIN
     RETURN found;
 END $$;
 COMMENT ON FUNCTION segmentation.registry_require(name, text, text) IS 'Internal: the model, or an error where a role lacks a privilege on it.';
+
+-- The same for those who change the model: they come one after the other.
+CREATE FUNCTION segmentation.registry_lock(caller name, model_name text, privilege text) RETURNS segmentation.registry_model LANGUAGE plpgsql
+    SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    about segmentation.registry_model;
+BEGIN
+    PERFORM segmentation.registry_require(caller, model_name, privilege);
+    SELECT * INTO about FROM segmentation.registry_model AS m WHERE m.name = model_name FOR UPDATE;
+    RETURN about;
+END $$;
+COMMENT ON FUNCTION segmentation.registry_lock(name, text, text) IS 'Internal: the model, locked against others who would change it.';
 
 CREATE FUNCTION segmentation.registry_version_of(model_name text, version integer) RETURNS segmentation.registry_version LANGUAGE plpgsql STABLE
     SET search_path = pg_catalog, pg_temp

@@ -16,7 +16,7 @@ BEGIN
             DETAIL = 'Functions of its source could become the superuser that has connected, whatever SET ROLE says.', HINT = format('Connect as %I or one of its members.', about.owner);
     ELSIF chosen.definition = '{}' THEN
         RAISE EXCEPTION USING ERRCODE = '55000', MESSAGE = format('version %s of model "%s" has no definition', chosen.version, about.name),
-            DETAIL = 'It was registered or imported, and what it was trained on is not known.', HINT = 'Train the model with segmentation.train.';
+            DETAIL = 'It was registered, and what it was trained on is not known.', HINT = 'Train the model with segmentation.train.';
     ELSIF NOT segmentation.registry_is_member(chosen.trained_by, about.owner) AND NOT segmentation.registry_is_member(caller, chosen.trained_by) THEN
         RAISE EXCEPTION USING ERRCODE = '42501', MESSAGE = format('version %s of model "%s" was trained by %I on a source of its choice', chosen.version, about.name, chosen.trained_by),
             DETAIL = format('%I is not a member of the owner, %I, and functions of the source would run as you.', chosen.trained_by, about.owner),
@@ -139,6 +139,10 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION segmentation.report_run(segmentation.run_outcome) IS 'Internal: says how a retraining ended.';
 
+CREATE FUNCTION segmentation.check_commits(command text, hint text) RETURNS void
+    AS 'MODULE_PATHNAME', 'segmentation_check_commits' LANGUAGE C STRICT;
+COMMENT ON FUNCTION segmentation.check_commits(text, text) IS 'Internal: raises an error within a transaction block, where a procedure cannot commit.';
+
 -- Commits, so it has no SET clause and holds only qualified calls (docs/decisions.md).
 CREATE PROCEDURE segmentation.retrain(name text, seed bigint DEFAULT NULL) LANGUAGE plpgsql
 AS $$
@@ -146,6 +150,7 @@ DECLARE
     run bigint;
     outcome segmentation.run_outcome;
 BEGIN
+    PERFORM segmentation.check_commits('CALL segmentation.retrain', 'segmentation.retrain_once does the same inside a transaction.');
     run := segmentation.begin_run(name);
     COMMIT;
     outcome := segmentation.try_train_again(pg_catalog.current_setting('search_path'), name, run, seed);

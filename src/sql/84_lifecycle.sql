@@ -17,6 +17,12 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION segmentation.registry_check_approval(name, segmentation.registry_version, boolean) IS 'Internal: whether a version may be activated by a role.';
 
+-- The state of a version as the views have it.
+CREATE FUNCTION segmentation.version_state(chosen segmentation.registry_version) RETURNS text LANGUAGE sql IMMUTABLE
+    SET search_path = pg_catalog, pg_temp
+AS $$ SELECT CASE WHEN (chosen).active THEN 'active' WHEN (chosen).state = 'accepted' THEN 'retired' ELSE (chosen).state END $$;
+COMMENT ON FUNCTION segmentation.version_state(segmentation.registry_version) IS 'Internal: active, candidate, retired or rejected.';
+
 -- Activates for `action`, with a note.
 CREATE FUNCTION segmentation.registry_take_over(caller name, model_name text, version integer, action text, comment text) RETURNS void LANGUAGE plpgsql
     SET search_path = pg_catalog, pg_temp
@@ -27,13 +33,12 @@ BEGIN
     IF version IS NULL THEN
         RAISE EXCEPTION USING ERRCODE = '22004', MESSAGE = 'version must not be null';
     END IF;
-    PERFORM segmentation.registry_require(caller, model_name, 'approve');
-    PERFORM FROM segmentation.registry_model AS m WHERE m.name = model_name FOR UPDATE;
+    PERFORM segmentation.registry_lock(caller, model_name, 'approve');
     chosen := segmentation.registry_version_of(model_name, version);
     PERFORM segmentation.registry_check_approval(caller, chosen, action = 'approve');
     IF action = 'approve' AND chosen.state <> 'candidate' THEN
         RAISE EXCEPTION USING ERRCODE = '55000', MESSAGE = format('version %s of model "%s" is not a candidate', version, model_name),
-            DETAIL = format('It is %s.', chosen.state), HINT = 'Use segmentation.activate.';
+            DETAIL = format('It is %s.', segmentation.version_state(chosen)), HINT = 'Use segmentation.activate.';
     END IF;
     UPDATE segmentation.registry_version AS v SET decided_by = caller WHERE v.model = model_name AND v.version = registry_take_over.version;
     PERFORM segmentation.registry_activate(model_name, version);
@@ -70,8 +75,7 @@ AS $$
 DECLARE
     chosen segmentation.registry_version;
 BEGIN
-    PERFORM segmentation.registry_require(caller, model_name, 'approve');
-    PERFORM FROM segmentation.registry_model AS m WHERE m.name = model_name FOR UPDATE;
+    PERFORM segmentation.registry_lock(caller, model_name, 'approve');
     chosen := segmentation.registry_version_of(model_name, coalesce(version, -1));
     IF chosen.active OR chosen.state <> 'candidate' THEN
         RAISE EXCEPTION USING ERRCODE = '55000', MESSAGE = format('version %s of model "%s" is not a candidate', version, model_name),
@@ -89,22 +93,24 @@ CREATE FUNCTION segmentation.rollback_as_owner(caller name, model_name text, to_
     SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    current segmentation.registry_version;
+    about segmentation.registry_model := segmentation.registry_lock(caller, model_name, 'approve');
     target integer := to_version;
+    place integer;  -- of the target among the versions that took over
 BEGIN
-    PERFORM segmentation.registry_require(caller, model_name, 'approve');
-    PERFORM FROM segmentation.registry_model AS m WHERE m.name = model_name FOR UPDATE;
-    current := segmentation.registry_version_of(model_name, NULL);
     IF target IS NULL THEN
-        SELECT v.version INTO target FROM segmentation.registry_version AS v
-         WHERE v.model = model_name AND v.activated IS NOT NULL AND v.version < current.version ORDER BY v.version DESC LIMIT 1;
+        place := cardinality(about.took_over) - 1;
+        target := about.took_over[place];
         IF target IS NULL THEN
-            RAISE EXCEPTION USING ERRCODE = '55000', MESSAGE = format('model "%s" has no earlier version to go back to', model_name);
+            RAISE EXCEPTION USING ERRCODE = '55000', MESSAGE = format('model "%s" has no earlier version to go back to', model_name),
+                HINT = 'The view segmentation.model_versions lists the versions; segmentation.activate makes any of them the active one.';
         END IF;
     ELSIF (segmentation.registry_version_of(model_name, target)).activated IS NULL THEN
         RAISE EXCEPTION USING ERRCODE = '55000', MESSAGE = format('version %s of model "%s" was never active', target, model_name),
             HINT = 'segmentation.activate makes it the active version.';
+    ELSE
+        place := (SELECT max(t.line) FROM unnest(about.took_over) WITH ORDINALITY AS t(version, line) WHERE t.version = target);
     END IF;
+    UPDATE segmentation.registry_model AS m SET took_over = m.took_over[:place] WHERE m.name = model_name AND place IS NOT NULL;
     PERFORM segmentation.registry_activate(model_name, target);
     IF hold THEN
         UPDATE segmentation.registry_model AS m SET hold = coalesce(reason, format('rolled back to version %s', target)) WHERE m.name = model_name;
@@ -115,7 +121,7 @@ END $$;
 COMMENT ON FUNCTION segmentation.rollback_as_owner(name, text, integer, text, boolean) IS 'Internal: rollback.';
 CREATE FUNCTION segmentation.rollback(name text, to_version integer DEFAULT NULL, reason text DEFAULT NULL, hold boolean DEFAULT false) RETURNS integer
     AS 'MODULE_PATHNAME', 'segmentation_as_owner' LANGUAGE C;
-COMMENT ON FUNCTION segmentation.rollback(text, integer, text, boolean) IS 'Goes back to a version that was active, by default the one before, and returns its number. With hold, retrainings go on but do not activate what they train, until segmentation.activate is called.';
+COMMENT ON FUNCTION segmentation.rollback(text, integer, text, boolean) IS 'Goes back to a version that was active, by default the one that was active before this one took over, and returns its number. With hold, retrainings go on but do not activate what they train, until segmentation.activate is called.';
 
 CREATE FUNCTION segmentation.drop_model_as_owner(caller name, model_name text) RETURNS void LANGUAGE plpgsql
     SECURITY DEFINER SET search_path = pg_catalog, pg_temp
@@ -125,12 +131,13 @@ BEGIN
     PERFORM segmentation.lock_training(model_name);
     PERFORM segmentation.registry_note(caller, 'drop', model_name, NULL, NULL);
     PERFORM segmentation.registry_drop_job(model_name);
+    PERFORM segmentation.registry_drop_views(model_name);
     DELETE FROM segmentation.registry_model AS m WHERE m.name = model_name;
 END $$;
 COMMENT ON FUNCTION segmentation.drop_model_as_owner(name, text) IS 'Internal: drop_model.';
 CREATE FUNCTION segmentation.drop_model(name text) RETURNS void
     AS 'MODULE_PATHNAME', 'segmentation_as_owner' LANGUAGE C;
-COMMENT ON FUNCTION segmentation.drop_model(text) IS 'Drops a model with its versions, labels, history and grants; the audit trail stays.';
+COMMENT ON FUNCTION segmentation.drop_model(text) IS 'Drops a model with its versions, labels, history and grants, its schedule and the views of segmentation.create_views; the audit trail stays.';
 
 CREATE FUNCTION segmentation.label_segment_as_owner(caller name, model_name text, segment integer, label text, description text) RETURNS void LANGUAGE plpgsql
     SECURITY DEFINER SET search_path = pg_catalog, pg_temp
@@ -141,12 +148,14 @@ BEGIN
         RAISE EXCEPTION USING ERRCODE = '42704', MESSAGE = format('model "%s" has no segment %s', model_name, coalesce(segment::text, 'NULL')),
             HINT = 'The view segmentation.segments lists the segments.';
     END IF;
-    IF label IS NULL THEN
+    IF btrim(label) = '' THEN
+        RAISE EXCEPTION USING ERRCODE = '22023', MESSAGE = 'label of a segment must not be empty', HINT = 'NULL takes the label away.';
+    ELSIF label IS NULL THEN
         DELETE FROM segmentation.registry_label AS l WHERE l.model = model_name AND l.segment = label_segment_as_owner.segment;
     ELSE
         INSERT INTO segmentation.registry_label AS l (model, segment, label, description, labeled_by)
         VALUES (model_name, segment, label, description, caller)
-        ON CONFLICT ON CONSTRAINT registry_label_pkey DO UPDATE SET label = excluded.label, description = excluded.description, labeled_by = excluded.labeled_by, labeled = now();
+        ON CONFLICT ON CONSTRAINT registry_label_pkey DO UPDATE SET label = excluded.label, description = coalesce(excluded.description, l.description), labeled_by = excluded.labeled_by, labeled = now();
     END IF;
     PERFORM segmentation.registry_replace_views(model_name);
     PERFORM segmentation.registry_note(caller, 'label', model_name, NULL, format('segment %s: %s', segment, coalesce(label, 'no label')));
@@ -154,7 +163,7 @@ END $$;
 COMMENT ON FUNCTION segmentation.label_segment_as_owner(name, text, integer, text, text) IS 'Internal: label_segment.';
 CREATE FUNCTION segmentation.label_segment(name text, segment integer, label text, description text DEFAULT NULL) RETURNS void
     AS 'MODULE_PATHNAME', 'segmentation_as_owner' LANGUAGE C;
-COMMENT ON FUNCTION segmentation.label_segment(text, integer, text, text) IS 'Names a segment; the name stays with it through retrainings. NULL takes it away.';
+COMMENT ON FUNCTION segmentation.label_segment(text, integer, text, text) IS 'Names a segment; the name stays with it through retrainings. A label of NULL takes name and description away; a description of NULL leaves it as it is.';
 
 -- Models that come from elsewhere
 
@@ -206,14 +215,12 @@ CREATE FUNCTION segmentation.import_model(model jsonb, name text DEFAULT NULL, a
 AS $$
 DECLARE
     model_name text := coalesce(name, model ->> 'name');
-    number integer;
 BEGIN
     IF model IS NULL OR jsonb_typeof(model) <> 'object' OR model -> 'export' IS DISTINCT FROM '1' OR jsonb_typeof(model -> 'model') IS DISTINCT FROM 'object' THEN
         RAISE EXCEPTION USING ERRCODE = '22023', MESSAGE = 'not an exported model', HINT = 'Give what segmentation.export_model has returned.';
     END IF;
-    number := segmentation.add_foreign_version(model_name, (model -> 'model')::@extschema@.kmeans_model, 'import', activate,
+    RETURN segmentation.add_foreign_version(model_name, (model -> 'model')::@extschema@.kmeans_model, 'import', activate,
         jsonb_build_object('definition', coalesce(nullif(model -> 'definition', 'null'), '{}'), 'survey', model -> 'survey', 'source_text', model -> 'source_text', 'labels', model -> 'labels'));
-    RETURN number;
 END $$;
 COMMENT ON FUNCTION segmentation.import_model(jsonb, text, boolean) IS 'Registers what segmentation.export_model has returned, under its own name or another, and returns the version''s number.';
 

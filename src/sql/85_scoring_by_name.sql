@@ -52,3 +52,24 @@ COMMENT ON FUNCTION kmeans_explain(text, record) IS 'Why a row is in its segment
 CREATE FUNCTION kmeans_explain(model text, features jsonb) RETURNS TABLE (feature text, value double precision, centroid double precision, contribution double precision)
     AS 'MODULE_PATHNAME', 'segmentation_kmeans_explain_jsonb' LANGUAGE C STABLE STRICT PARALLEL SAFE COST 100 ROWS 10;
 COMMENT ON FUNCTION kmeans_explain(text, jsonb) IS 'Why a row is in its segment and not in the runner-up: per feature, by how much it is closer (squared distance in model space), largest first.';
+
+-- Reading one.
+
+CREATE FUNCTION kmeans_info(model text,
+    OUT segments integer, OUT k integer, OUT features text[], OUT distance text, OUT scale text,
+    OUT rows bigint, OUT skipped bigint, OUT left_out bigint, OUT weight double precision,
+    OUT inertia double precision, OUT total_inertia double precision, OUT explained double precision,
+    OUT mean_distance double precision, OUT silhouette double precision, OUT calinski_harabasz double precision,
+    OUT davies_bouldin double precision, OUT iterations bigint, OUT n_init integer, OUT seed bigint, OUT quality text,
+    OUT exact boolean, OUT format integer, OUT warnings text[])
+    AS 'MODULE_PATHNAME', 'segmentation_kmeans_info' LANGUAGE C STABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION kmeans_info(text) IS 'One row about the active version of a model: segments found and k asked for, inputs, rows used, skipped and left out, and its metrics on the training rows (silhouette is the centroid-based one; explained is 1 - inertia / total_inertia).';
+CREATE FUNCTION kmeans_clusters(model text)
+    RETURNS TABLE (segment integer, rows bigint, share double precision, weight double precision, inertia double precision,
+                   spread double precision, centroid double precision[])
+    AS 'MODULE_PATHNAME', 'segmentation_kmeans_clusters' LANGUAGE C STABLE STRICT PARALLEL SAFE ROWS 10;
+COMMENT ON FUNCTION kmeans_clusters(text) IS 'A row per segment of the active version of a model: training rows, share of the weight, inertia, spread (root mean square distance to the centroid, model space) and centroid in raw units.';
+CREATE FUNCTION kmeans_centroids(model text)
+    RETURNS TABLE (segment integer, feature text, centroid double precision, scaled double precision)
+    AS 'MODULE_PATHNAME', 'segmentation_kmeans_centroids' LANGUAGE C STABLE STRICT PARALLEL SAFE ROWS 50;
+COMMENT ON FUNCTION kmeans_centroids(text) IS 'A row per segment and feature of the active version of a model: the centroid in raw units and scaled as the model scales it.';

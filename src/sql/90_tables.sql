@@ -6,6 +6,15 @@ CREATE FUNCTION segmentation.differ(a text, b text) RETURNS text LANGUAGE sql IM
 AS $$ SELECT format('CASE WHEN %1$s IS NULL THEN %2$s IS NOT NULL WHEN %2$s IS NULL THEN true ELSE %1$s OPERATOR(pg_catalog.<>) %2$s END', a, b) $$;
 COMMENT ON FUNCTION segmentation.differ(text, text) IS 'Internal: whether two integers differ, as SQL.';
 
+-- Values of a key as SQL.
+CREATE FUNCTION segmentation.key_literals(key_values text[], types text[]) RETURNS text LANGUAGE sql IMMUTABLE
+    SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT string_agg(format('%L::%s', k.value, t.name), ', ' ORDER BY k.line)
+      FROM unnest(key_values) WITH ORDINALITY AS k(value, line) JOIN unnest(types) WITH ORDINALITY AS t(name, line) USING (line)
+$$;
+COMMENT ON FUNCTION segmentation.key_literals(text[], text[]) IS 'Internal: values of a key as SQL.';
+
 -- What a batch needs to know.
 CREATE TYPE segmentation.scoring AS (
     model text, version integer, target regclass, target_schema name, target_name name, target_column name, version_column name,
@@ -81,7 +90,7 @@ BEGIN
     IF type IS NULL THEN
         RAISE EXCEPTION USING ERRCODE = '42703', MESSAGE = format('column "%s" of relation %s does not exist', column_name, target),
             HINT = format('ALTER TABLE %s ADD COLUMN %I integer', target, column_name);
-    ELSIF type <> 'integer'::regtype THEN
+    ELSIF type NOT IN ('smallint'::regtype, 'integer'::regtype, 'bigint'::regtype) THEN
         RAISE EXCEPTION USING ERRCODE = '42804', MESSAGE = format('column "%s" of relation %s is of type %s, and segments are integers', column_name, target, type::regtype);
     END IF;
 END $$;
@@ -124,11 +133,11 @@ BEGIN
             SELECT FROM pg_attribute AS a WHERE a.attrelid = target AND a.attname = i AND a.attnum > 0 AND NOT a.attisdropped)) THEN
         state.source := segmentation.source_of((segmentation.version_of(model_name, state.version)).definition);
     END IF;
-    PERFORM segmentation.source_columns(state.source, state.key || inputs, 'the key and the inputs of the model');
+    PERFORM segmentation.source_columns(state.source, state.key || inputs, 'the inputs of the model');
     PERFORM segmentation.source_columns(target, state.key, 'key');
     state.key_types := ARRAY(SELECT format_type(a.atttypid, a.atttypmod) FROM unnest(state.key) WITH ORDINALITY AS k(name, line)
                                JOIN pg_attribute AS a ON a.attrelid = state.source AND a.attname = k.name AND a.attnum > 0 ORDER BY k.line);
-    EXECUTE format('SELECT EXISTS (SELECT FROM %s AS s WHERE %s)', (SELECT format('%I.%I', n.nspname, c.relname) FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace WHERE c.oid = state.source),
+    EXECUTE format('SELECT EXISTS (SELECT FROM %s AS s WHERE %s)', segmentation.qualified(state.source),
         (SELECT string_agg(format('s.%I IS NULL', k), ' OR ') FROM unnest(state.key) AS k)) INTO nulls;
     IF nulls THEN
         RAISE EXCEPTION USING ERRCODE = '22004', MESSAGE = format('key of %s has null values', state.source), DETAIL = format('It is (%s).', array_to_string(state.key, ', ')),
@@ -157,7 +166,7 @@ DECLARE
     bound text[];
     rows bigint;
     changed bigint;
-    source_name text := (SELECT format('%I.%I', n.nspname, c.relname) FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace WHERE c.oid = state.source);
+    source_name text := segmentation.qualified(state.source);
     target_name text := format('%I.%I', state.target_schema, state.target_name);
     segment text := 'segmentation.assign_row($1, s.*)';
     find text;
@@ -166,9 +175,8 @@ DECLARE
     model @extschema@.kmeans_model := segmentation.model(state.model, state.version);
     version integer := state.version;
 BEGIN
-    after := CASE WHEN state.last_key IS NULL THEN 'true' ELSE format('ROW(%s) OPERATOR(pg_catalog.>) ROW(%s)', keys,
-        (SELECT string_agg(format('%L::%s', k.value, t.name), ', ' ORDER BY k.line) FROM unnest(state.last_key) WITH ORDINALITY AS k(value, line)
-           JOIN unnest(state.key_types) WITH ORDINALITY AS t(name, line) USING (line))) END;
+    after := CASE WHEN state.last_key IS NULL THEN 'true'
+                  ELSE format('ROW(%s) OPERATOR(pg_catalog.>) ROW(%s)', keys, segmentation.key_literals(state.last_key, state.key_types)) END;
     -- The last key of a full batch; where there is none, that of the rows that are left.
     find := format('SELECT ARRAY[%s] FROM %s AS s WHERE %s ORDER BY %s OFFSET %s LIMIT 1',
         (SELECT string_agg(format('s.%I::pg_catalog.text', k), ', ') FROM unnest(state.key) AS k), source_name, after, keys, state.batch_rows - 1);
@@ -190,9 +198,7 @@ BEGIN
     IF bound = state.last_key THEN
         RAISE EXCEPTION USING ERRCODE = '55000', MESSAGE = format('scoring of %s does not get beyond key (%s)', state.target, array_to_string(bound, ', '));
     END IF;
-    until := format('%s AND ROW(%s) OPERATOR(pg_catalog.<=) ROW(%s)', after, keys,
-        (SELECT string_agg(format('%L::%s', k.value, t.name), ', ' ORDER BY k.line) FROM unnest(bound) WITH ORDINALITY AS k(value, line)
-           JOIN unnest(state.key_types) WITH ORDINALITY AS t(name, line) USING (line)));
+    until := format('%s AND ROW(%s) OPERATOR(pg_catalog.<=) ROW(%s)', after, keys, segmentation.key_literals(bound, state.key_types));
     IF state.source = state.target THEN
         write := format('UPDATE %s AS s SET %I = %s%s WHERE %s AND (%s%s)', target_name, state.target_column, segment,
             CASE WHEN state.version_column IS NOT NULL THEN format(', %I = $2', state.version_column) END, until,
@@ -229,6 +235,7 @@ AS $$
 DECLARE
     state segmentation.scoring;
 BEGIN
+    PERFORM segmentation.check_commits('CALL segmentation.score_table', 'It commits batch by batch; within a transaction, UPDATE the table with kmeans_assign.');
     state := segmentation.begin_scoring(name, target, target_column, version_column, key, batch_rows);
     COMMIT;
     LOOP

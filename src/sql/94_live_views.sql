@@ -7,34 +7,43 @@ CREATE FUNCTION segmentation.view_text(kind text, definition jsonb, model @extsc
     SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    features text[] := ARRAY(SELECT jsonb_array_elements_text(definition -> 'features'));
-    source regclass := segmentation.source_of(definition);
     source_name text := format('%I.%I', definition ->> 'schema', definition ->> 'source');
     assigned text := format('segmentation.assign_row(%L::@extschema@.kmeans_model, s.*)', model::text);
     label text;
+    keys text;
+    keys_shown text;
+    means text;
+    numbers text;
 BEGIN
     SELECT format('CASE a.segment %s ELSE NULL END', string_agg(format('WHEN %s THEN %L', c.segment, coalesce(labels ->> c.segment::text, 'segment ' || c.segment)), ' '))
       INTO label FROM @extschema@.kmeans_clusters(model) AS c;
     IF kind = 'assignments' THEN
+        SELECT string_agg(format('s.%I,', k.name), ' ' ORDER BY k.line), string_agg(format('a.%I,', k.name), ' ' ORDER BY k.line) INTO keys, keys_shown
+          FROM jsonb_array_elements_text(definition -> 'key') WITH ORDINALITY AS k(name, line);
         RETURN format('SELECT %s a.segment, %s::pg_catalog.text AS segment_label FROM (SELECT %s %s AS segment FROM %s AS s) AS a',
-            (SELECT string_agg(format('a.%I,', k), ' ' ORDER BY line) FROM jsonb_array_elements_text(definition -> 'key') WITH ORDINALITY AS k(k, line)), label,
-            (SELECT string_agg(format('s.%I,', k), ' ' ORDER BY line) FROM jsonb_array_elements_text(definition -> 'key') WITH ORDINALITY AS k(k, line)), assigned, source_name);
+            keys_shown, label, keys, assigned, source_name);
     END IF;
+    SELECT string_agg(format(', CASE WHEN pg_catalog.count(*) OPERATOR(pg_catalog.>=) 10 THEN pg_catalog.avg(a.%I) END AS %I', 'f' || c.line,
+                             'mean_' || CASE WHEN octet_length(c.item ->> 'name') > 58 THEN c.line::text ELSE c.item ->> 'name' END), '' ORDER BY c.line),
+           string_agg(format(', %s AS %I', c.item ->> 'number', 'f' || c.line), '' ORDER BY c.line)
+      INTO means, numbers
+      FROM jsonb_array_elements(segmentation.source_columns(segmentation.source_of(definition), ARRAY(
+               SELECT n.name FROM jsonb_array_elements_text(definition -> 'features' || (definition -> 'profile')) WITH ORDINALITY AS n(name, line)
+                GROUP BY n.name ORDER BY min(n.line)), 'the definition')) WITH ORDINALITY AS c(item, line)
+     WHERE c.item ->> 'number' IS NOT NULL;
     RETURN format('SELECT a.segment, %s::pg_catalog.text AS segment_label, pg_catalog.count(*)::pg_catalog.float8 AS customers, '
         'pg_catalog.count(*)::pg_catalog.float8 OPERATOR(pg_catalog./) pg_catalog.sum(pg_catalog.count(*)) OVER ()::pg_catalog.float8 AS share%s '
-        'FROM (SELECT %s AS segment%s FROM %s AS s) AS a GROUP BY a.segment', label,
-        (SELECT string_agg(format(', CASE WHEN pg_catalog.count(*) OPERATOR(pg_catalog.>=) 10 THEN pg_catalog.avg(a.%I) END AS %I', 'f' || c.line,
-                CASE WHEN octet_length(c.item ->> 'name') > 58 THEN 'mean_' || c.line ELSE 'mean_' || (c.item ->> 'name') END), '' ORDER BY c.line)
-           FROM jsonb_array_elements(segmentation.source_columns(source, features, 'features')) WITH ORDINALITY AS c(item, line) WHERE c.item ->> 'number' IS NOT NULL), assigned,
-        (SELECT string_agg(format(', %s AS %I', c.item ->> 'number', 'f' || c.line), '' ORDER BY c.line)
-           FROM jsonb_array_elements(segmentation.source_columns(source, features, 'features')) WITH ORDINALITY AS c(item, line) WHERE c.item ->> 'number' IS NOT NULL), source_name);
+        'FROM (SELECT %s AS segment%s FROM %s AS s) AS a GROUP BY a.segment', label, means, assigned, numbers, source_name);
 END $$;
 COMMENT ON FUNCTION segmentation.view_text(text, jsonb, @extschema@.kmeans_model, jsonb) IS 'Internal: the query of a view of segmentation.create_views.';
 
 -- What a view reads of a definition.
 CREATE FUNCTION segmentation.view_definition(definition jsonb) RETURNS jsonb LANGUAGE sql IMMUTABLE
     SET search_path = pg_catalog, pg_temp
-AS $$ SELECT jsonb_build_object('schema', definition -> 'schema', 'source', definition -> 'source', 'key', definition -> 'key', 'features', definition -> 'features') $$;
+AS $$
+    SELECT jsonb_build_object('schema', definition -> 'schema', 'source', definition -> 'source', 'key', definition -> 'key', 'features', definition -> 'features',
+                             'profile', coalesce(definition -> 'profile', '[]'))
+$$;
 COMMENT ON FUNCTION segmentation.view_definition(jsonb) IS 'Internal: what a view of segmentation.create_views reads.';
 
 -- As for a retraining: whoever reads the view runs the functions of its source.
@@ -125,6 +134,26 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION segmentation.registry_replace_views(text) IS 'Internal: replaces the views of a model.';
 
+-- Drops the views of a model that goes, each as its owner. What others have built on, and what is no longer ours, stays.
+CREATE FUNCTION segmentation.registry_drop_views(model_name text) RETURNS void LANGUAGE plpgsql
+    SET search_path = pg_catalog, pg_temp SET lock_timeout = '10s'
+AS $$
+DECLARE
+    noted segmentation.registry_view;
+BEGIN
+    FOR noted IN SELECT v.* FROM segmentation.registry_view AS v WHERE v.model = model_name ORDER BY v.view_schema, v.view_name LOOP
+        CONTINUE WHEN segmentation.view_owner(noted.view_schema, noted.view_name) IS DISTINCT FROM noted.view_owner;
+        BEGIN
+            PERFORM segmentation.registry_execute_as(noted.view_owner, format('DROP VIEW %I.%I', noted.view_schema, noted.view_name));
+            RAISE NOTICE 'view %.% of model "%" is dropped with it', quote_ident(noted.view_schema), quote_ident(noted.view_name), model_name;
+        EXCEPTION WHEN OTHERS THEN
+            RAISE WARNING USING ERRCODE = SQLSTATE, MESSAGE = format('view %I.%I of model "%s" stays: %s', noted.view_schema, noted.view_name, model_name, SQLERRM),
+                HINT = 'It goes on scoring with the version it has.';
+        END;
+    END LOOP;
+END $$;
+COMMENT ON FUNCTION segmentation.registry_drop_views(text) IS 'Internal: drops the views of a model.';
+
 CREATE FUNCTION segmentation.create_views(name text, schema name, readers name[] DEFAULT '{}') RETURNS SETOF text LANGUAGE plpgsql
     SET search_path = pg_catalog, pg_temp
 AS $$
@@ -132,6 +161,7 @@ DECLARE
     queries jsonb := segmentation.view_queries(name);
     kind text;
     view_name text;
+    column_name text;
     reader name;
 BEGIN
     IF schema IS NULL THEN
@@ -144,15 +174,27 @@ BEGIN
         END IF;
         -- One of ours is replaced, so that grants stay; one with other columns is somebody's own.
         IF pg_get_viewdef(to_regclass(format('%I.%I', schema, view_name))) LIKE '%segmentation.assign_row(%' THEN
-            EXECUTE format('CREATE OR REPLACE VIEW %I.%I AS %s', schema, view_name, queries ->> kind);
+            BEGIN
+                EXECUTE format('CREATE OR REPLACE VIEW %I.%I AS %s', schema, view_name, queries ->> kind);
+            EXCEPTION WHEN invalid_table_definition THEN
+                RAISE EXCEPTION USING ERRCODE = SQLSTATE, MESSAGE = format('view %I.%I has other columns, and cannot be replaced', schema, view_name),
+                    DETAIL = format('It is of an earlier definition of model "%s": %s.', name, SQLERRM), HINT = format('DROP VIEW %I.%I', schema, view_name);
+            END;
         ELSE
             EXECUTE format('CREATE VIEW %I.%I AS %s', schema, view_name, queries ->> kind);
         END IF;
         EXECUTE format('COMMENT ON VIEW %I.%I IS %L', schema, view_name, CASE kind
             WHEN 'assignments' THEN format('The segment of every row of the source of model "%s", as of now.', name)
-            ELSE format('The segments of model "%s": customers, share and means of the features, as of now; means over fewer than 10 customers are NULL.', name) END);
-        EXECUTE format('COMMENT ON COLUMN %I.%I.segment IS %L', schema, view_name, 'Id of the segment; NULL where a row has none.');
-        EXECUTE format('COMMENT ON COLUMN %I.%I.segment_label IS %L', schema, view_name, 'Its name.');
+            ELSE format('The segments of model "%s": customers, share and means of the features and of "profile", as of now; means over fewer than 10 customers are NULL.', name) END);
+        FOR column_name IN SELECT a.attname FROM pg_attribute AS a WHERE a.attrelid = to_regclass(format('%I.%I', schema, view_name)) AND a.attnum > 0 AND NOT a.attisdropped LOOP
+            EXECUTE format('COMMENT ON COLUMN %I.%I.%I IS %L', schema, view_name, column_name, CASE
+                WHEN column_name = 'segment' THEN 'Id of the segment; NULL where a row has none.'
+                WHEN column_name = 'segment_label' THEN 'Its name.'
+                WHEN kind = 'assignments' THEN 'Key of the source.'
+                WHEN column_name = 'customers' THEN 'Rows of the source in it.'
+                WHEN column_name = 'share' THEN 'Their share of all rows, from 0 to 1.'
+                ELSE 'Mean of a feature, or of another column that describes the segments; NULL where there are fewer than 10 customers.' END);
+        END LOOP;
         FOREACH reader IN ARRAY coalesce(readers, '{}') LOOP
             EXECUTE format('GRANT SELECT ON %I.%I TO %I', schema, view_name, reader);
         END LOOP;

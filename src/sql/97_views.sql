@@ -5,7 +5,7 @@
 CREATE VIEW segmentation.registry_visible WITH (security_barrier) AS
     SELECT m.name, m.owner, m.hold, m.created
       FROM segmentation.registry_model AS m
-     WHERE EXISTS (SELECT FROM pg_catalog.pg_roles AS r WHERE r.rolname = m.owner AND pg_catalog.pg_has_role(r.oid, 'USAGE'))
+     WHERE EXISTS (SELECT FROM pg_catalog.pg_roles AS r WHERE (r.rolname = m.owner AND pg_catalog.pg_has_role(r.oid, 'USAGE')) OR (r.rolname = current_user AND r.rolsuper))
         OR EXISTS (SELECT FROM segmentation.registry_grant AS g
                     WHERE g.model = m.name
                       AND (g.grantee = 'public' OR EXISTS (SELECT FROM pg_catalog.pg_roles AS r WHERE r.rolname = g.grantee AND pg_catalog.pg_has_role(r.oid, 'USAGE'))));
@@ -40,7 +40,7 @@ COMMENT ON COLUMN segmentation.models.on_hold IS 'Whether retrainings are kept f
 COMMENT ON COLUMN segmentation.models.hold_reason IS 'Why.';
 
 CREATE VIEW segmentation.model_versions WITH (security_barrier) AS
-    SELECT v.model, v.version, v.active AS is_active, CASE WHEN v.active THEN 'active' WHEN v.state = 'accepted' THEN 'retired' ELSE v.state END AS state,
+    SELECT v.model, v.version, v.active AS is_active, segmentation.version_state(v) AS state,
            v.decision, pg_catalog.array_to_string(v.reasons, '; ') AS reasons, v.decided_by::text AS decided_by, i.segments, i.rows::float8 AS rows,
            i.skipped::float8 AS skipped, i.left_out::float8 AS left_out, i.inertia, i.explained, i.silhouette, v.compared_with,
            v.adjusted_rand_index, v.moved, v.trained, v.trained_by::text AS trained_by, v.activated, v.seconds, v.extension_version,
@@ -113,18 +113,21 @@ COMMENT ON COLUMN segmentation.segment_migration.customers IS 'Rows of the train
 COMMENT ON COLUMN segmentation.segment_migration.share_of_from IS 'Their share of the rows in the earlier segment, from 0 to 1.';
 COMMENT ON COLUMN segmentation.segment_migration.moved IS 'Whether they have changed their segment.';
 
--- A run that says it goes on while nobody holds its lock was interrupted. Locks of another server are not seen: a standby says what was
--- last known.
+-- Runs with how they are: one that says it goes on while nobody holds its lock was interrupted. Locks of another server are not seen: a standby
+-- says what was last known.
+CREATE VIEW segmentation.registry_run_status WITH (security_barrier) AS
+    SELECT r.*, CASE WHEN r.state = 'running' AND NOT pg_catalog.pg_is_in_recovery() AND NOT EXISTS (
+                              SELECT FROM pg_catalog.pg_locks AS l
+                               WHERE l.locktype = 'advisory' AND l.objsubid = 1 AND l.granted
+                                 AND l.database = (SELECT d.oid FROM pg_catalog.pg_database AS d WHERE d.datname = pg_catalog.current_database())
+                                 AND (l.classid::bigint << 32 | l.objid::bigint) = segmentation.training_lock(r.model)) THEN 'interrupted' ELSE r.state END AS status
+      FROM segmentation.registry_run AS r JOIN segmentation.registry_visible AS m ON m.name = r.model;
+COMMENT ON VIEW segmentation.registry_run_status IS 'Internal: trainings of the models that the current user may use, and how they are.';
+REVOKE ALL ON segmentation.registry_run_status FROM PUBLIC;
+
 CREATE VIEW segmentation.training_history WITH (security_barrier) AS
-    SELECT r.id::float8 AS run, r.model, r.kind,
-           CASE WHEN r.state = 'running' AND NOT pg_catalog.pg_is_in_recovery() AND NOT EXISTS (
-                         SELECT FROM pg_catalog.pg_locks AS l
-                          WHERE l.locktype = 'advisory' AND l.objsubid = 1 AND l.granted
-                            AND l.database = (SELECT d.oid FROM pg_catalog.pg_database AS d WHERE d.datname = pg_catalog.current_database())
-                            AND (l.classid::bigint << 32 | l.objid::bigint) = k.key) THEN 'interrupted' ELSE r.state END AS status,
-           r.started AS time, r.finished, r.started_by::text AS started_by, r.version, r.message, r.sqlstate, t.metric, t.value
-      FROM segmentation.registry_run AS r JOIN segmentation.registry_visible AS m ON m.name = r.model
-      CROSS JOIN LATERAL (SELECT pg_catalog.hashtextextended('segmentation.training ' || r.model COLLATE "C", 0) AS key) AS k
+    SELECT r.id::float8 AS run, r.model, r.kind, r.status, r.started AS time, r.finished, r.started_by::text AS started_by, r.version, r.message, r.sqlstate, t.metric, t.value
+      FROM segmentation.registry_run_status AS r
       LEFT JOIN segmentation.registry_version AS v ON v.model = r.model AND v.version = r.version
       LEFT JOIN LATERAL @extschema@.kmeans_info(v.value) AS i ON true
       LEFT JOIN LATERAL (VALUES ('seconds', v.seconds), ('rows', i.rows::float8), ('inertia', i.inertia), ('explained', i.explained), ('silhouette', i.silhouette),
@@ -147,7 +150,7 @@ CREATE VIEW segmentation.audit WITH (security_barrier) AS
     SELECT a.id::float8 AS entry, a.at AS time, a.done_by::text AS done_by, a.action, a.model, a.version, a.detail
       FROM segmentation.registry_audit AS a
      WHERE EXISTS (SELECT FROM segmentation.registry_visible AS m WHERE m.name = a.model AND m.created = a.model_created)
-        OR EXISTS (SELECT FROM pg_catalog.pg_roles AS r WHERE r.rolname = a.owner AND pg_catalog.pg_has_role(r.oid, 'USAGE'));
+        OR EXISTS (SELECT FROM pg_catalog.pg_roles AS r WHERE (r.rolname = a.owner AND pg_catalog.pg_has_role(r.oid, 'USAGE')) OR (r.rolname = current_user AND r.rolsuper));
 COMMENT ON VIEW segmentation.audit IS 'Who did what to which model; it outlives the model.';
 COMMENT ON COLUMN segmentation.audit.entry IS 'Number of the entry.';
 COMMENT ON COLUMN segmentation.audit.time IS 'When it was done.';

@@ -59,12 +59,13 @@ BEGIN
     IF minutes IS NULL OR hours IS NULL OR days IS NULL OR months IS NULL OR weekdays IS NULL THEN
         RETURN NULL;
     END IF;
+    weekdays := array_replace(weekdays, 0, 7);  -- both are Sunday
     SELECT t.moment INTO next_local
       FROM (SELECT d.day FROM generate_series(date_trunc('day', local), date_trunc('day', local) + interval '8 years', interval '1 day') AS d(day)
              WHERE extract(month FROM d.day)::integer = ANY (months)
                AND CASE WHEN fields[3] LIKE '*%' OR fields[5] LIKE '*%'
-                        THEN extract(day FROM d.day)::integer = ANY (days) AND (extract(dow FROM d.day)::integer = ANY (weekdays) OR extract(isodow FROM d.day)::integer = ANY (weekdays))
-                        ELSE extract(day FROM d.day)::integer = ANY (days) OR extract(dow FROM d.day)::integer = ANY (weekdays) OR extract(isodow FROM d.day)::integer = ANY (weekdays) END
+                        THEN extract(day FROM d.day)::integer = ANY (days) AND extract(isodow FROM d.day)::integer = ANY (weekdays)
+                        ELSE extract(day FROM d.day)::integer = ANY (days) OR extract(isodow FROM d.day)::integer = ANY (weekdays) END
              ORDER BY d.day LIMIT 2) AS d,
            unnest(hours) AS h(hour), unnest(minutes) AS m(minute), LATERAL (SELECT d.day + make_interval(hours => h.hour, mins => m.minute) AS moment) AS t
      WHERE t.moment >= local ORDER BY t.moment LIMIT 1;
@@ -111,6 +112,11 @@ CREATE FUNCTION segmentation.cron_database() RETURNS text
     AS 'MODULE_PATHNAME', 'segmentation_as_owner' LANGUAGE C STABLE;
 COMMENT ON FUNCTION segmentation.cron_database() IS 'Internal: the database in which pg_cron keeps its jobs; NULL where it is not loaded.';
 
+CREATE FUNCTION segmentation.has_cron() RETURNS boolean LANGUAGE sql STABLE
+    SET search_path = pg_catalog, pg_temp
+AS $$ SELECT EXISTS (SELECT FROM pg_extension WHERE extname = 'pg_cron') AND to_regclass('cron.job') IS NOT NULL AND to_regclass('cron.job_run_details') IS NOT NULL $$;
+COMMENT ON FUNCTION segmentation.has_cron() IS 'Internal: whether pg_cron is in this database.';
+
 -- pg_cron, or an error that says how to get it.
 CREATE FUNCTION segmentation.require_cron(command text, job_name text, cron_expression text) RETURNS void LANGUAGE plpgsql STABLE
     SET search_path = pg_catalog, pg_temp
@@ -118,7 +124,7 @@ AS $$
 DECLARE
     home text := segmentation.cron_database();
 BEGIN
-    IF to_regclass('cron.job') IS NOT NULL AND EXISTS (SELECT FROM pg_extension WHERE extname = 'pg_cron') THEN
+    IF segmentation.has_cron() THEN
         IF NOT has_schema_privilege('cron', 'USAGE') THEN
             RAISE EXCEPTION USING ERRCODE = '42501', MESSAGE = 'permission denied for pg_cron', HINT = format('A superuser can allow it: GRANT USAGE ON SCHEMA cron TO %I.', current_user);
         END IF;
@@ -179,7 +185,7 @@ AS $$
 DECLARE
     jobs jsonb;
 BEGIN
-    IF to_regclass('cron.job') IS NULL OR to_regclass('cron.job_run_details') IS NULL OR NOT EXISTS (SELECT FROM pg_extension WHERE extname = 'pg_cron') THEN
+    IF NOT segmentation.has_cron() THEN
         RETURN '[]';
     END IF;
     EXECUTE $query$
@@ -206,7 +212,7 @@ BEGIN
     IF NOT FOUND THEN
         RETURN;
     END IF;
-    IF to_regclass('cron.job') IS NOT NULL AND EXISTS (SELECT FROM pg_extension WHERE extname = 'pg_cron') THEN
+    IF segmentation.has_cron() THEN
         EXECUTE 'DELETE FROM cron.job WHERE jobname = $1 AND username = $2 AND database = $3' USING scheduled.job_name, scheduled.scheduled_by::text, scheduled.job_database;
     ELSE
         RAISE WARNING 'model "%" was scheduled; pg_cron is not in this database, and may still have job "%"', model_name, scheduled.job_name;
@@ -224,7 +230,7 @@ CREATE VIEW segmentation.schedules WITH (security_barrier) AS
            r.status AS last_training, r.message AS last_outcome
       FROM segmentation.registry_schedule AS s JOIN segmentation.registry_visible AS m ON m.name = s.model
       LEFT JOIN pg_catalog.jsonb_array_elements((SELECT segmentation.cron_jobs())) AS j(item) ON j.item ->> 'model' = s.model
-      LEFT JOIN LATERAL (SELECT h.state AS status, h.message FROM segmentation.registry_run AS h WHERE h.model = s.model AND h.kind = 'retrain' ORDER BY h.id DESC LIMIT 1) AS r ON true;
+      LEFT JOIN LATERAL (SELECT h.status, h.message FROM segmentation.registry_run_status AS h WHERE h.model = s.model AND h.kind = 'retrain' ORDER BY h.id DESC LIMIT 1) AS r ON true;
 COMMENT ON VIEW segmentation.schedules IS 'Models that are retrained on a schedule: when last, with what outcome, and when next.';
 COMMENT ON COLUMN segmentation.schedules.model IS 'Name of the model.';
 COMMENT ON COLUMN segmentation.schedules.cron_expression IS 'When it is retrained: minute, hour, day of the month, month, day of the week, in pg_cron''s time zone.';

@@ -8,3 +8,13 @@ BEGIN
         EXECUTE format('REVOKE EXECUTE ON FUNCTION %s FROM PUBLIC', function);
     END LOOP;
 END $$;
+
+-- The views show everybody what they may use, and nothing else.
+DO $$
+DECLARE
+    shown regclass;
+BEGIN
+    FOR shown IN SELECT c.oid FROM pg_class AS c WHERE c.relnamespace = 'segmentation'::regnamespace AND c.relkind = 'v' AND c.relname NOT LIKE 'registry\_%' LOOP
+        EXECUTE format('GRANT SELECT ON %s TO PUBLIC', shown);
+    END LOOP;
+END $$;

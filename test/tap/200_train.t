@@ -135,6 +135,22 @@ is($s->value(q{SELECT segmentation.model('weighted') = (SELECT kmeans(ARRAY[age,
 $s->value(q{CREATE TABLE lost AS TABLE customers; ALTER TABLE lost ADD PRIMARY KEY (customer_id); ALTER TABLE lost DROP COLUMN other_debt});
 is($s->value(q{SELECT rows FROM segmentation.train('lost', 'lost', ARRAY['age', 'income'], 3)}), 4000, 'a table with a dropped column');
 
+# Options
+my $hint = 'Valid options are distance, init, max_iter, min_gain, min_size, n_init, on_null, outliers, quality, scale, seed, tol.';
+for my $option (['unknown', 'unknown option "unknown"'], ['blocks', 'option "blocks" is set by segmentation.train itself'], ['features', 'option "features" is set by segmentation.train itself']) {
+    my $answer = $s->query("SELECT segmentation.train('options', 'customers', ARRAY['age'], 2, options => '{\"$option->[0]\": []}')");
+    is("$answer->{state} $answer->{message} $answer->{hint}", "22023 $option->[1] $hint", "option $option->[0]");
+}
+
+# What a user should know.
+my $told = session($database);
+like(join('|', @{ $told->query(q{SELECT segmentation.train('same_key', 'customers', ARRAY['age', 'income'], 3, key => ARRAY['region'])})->{notices} }), qr/key \(region\) does not tell all rows of public.customers apart/, 'a key that is none');
+unlike(join('|', @{ $told->query(q{SELECT segmentation.train('own_key', 'customers', ARRAY['age', 'income'], 3, key => ARRAY['customer_id'])})->{notices} }), qr/apart/, 'one that is');
+like(join('|', @{ $told->query(q{CREATE TEMP TABLE fleeting AS TABLE customers; SELECT segmentation.train('fleeting', 'fleeting', ARRAY['age', 'income'], 3)})->{notices} }), qr/source "fleeting" is a temporary table/, 'a temporary table');
+$told->value('CREATE TABLE switches AS SELECT customer_id, age, customer_id % 50 = 0 AS rare FROM customers');
+is_deeply($told->query(q{SELECT segmentation.train('switches', 'switches', ARRAY['age', 'rare'], 3)})->{notices}, [], 'a rare boolean is not called skewed');
+$told->finish;
+
 # Row-level security holds for whoever trains.
 psql('postgres', 'DROP ROLE IF EXISTS tap_trainer; CREATE ROLE tap_trainer LOGIN');
 $s->value(q{CREATE TABLE secured AS SELECT * FROM customers; ALTER TABLE secured ENABLE ROW LEVEL SECURITY; CREATE POLICY young ON secured FOR SELECT TO tap_trainer USING (age < 30); GRANT SELECT ON secured TO tap_trainer});

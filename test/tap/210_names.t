@@ -37,6 +37,14 @@ for my $kind (sort keys %kinds) {
     is($s->value("SELECT count(kmeans_assign('$kind', c)) > 2800 FROM customers AS c"), 't', "$kind: which are not NULL");
 }
 
+# Reading a model by its name.
+is($s->value(qq{SELECT $_('zscore')::text = $_(segmentation.model('zscore'))::text}), 't', "$_ by name") for 'kmeans_info';
+is($s->value(qq{SELECT count(*) FROM (SELECT * FROM $_('zscore') EXCEPT ALL SELECT * FROM $_((SELECT segmentation.model('zscore')))) AS d}), 0, "$_ by name") for 'kmeans_clusters', 'kmeans_centroids';
+is($s->value(q{SELECT count(*) FROM kmeans_centroids('zscore')}), 8, 'a row per segment and feature');
+is($s->query(q{SELECT * FROM kmeans_info('nobody')})->{state}, '42704', 'no such model');
+my $none = $s->query(q{SELECT kmeans_evaluate('zscore', ARRAY[1.0, 2])});
+is("$none->{state} $none->{hint}", q{22P02 A registered model is (SELECT segmentation.model('name')).}, 'where it takes a value, the error says how to get it');
+
 # Errors
 is($s->query(q{SELECT kmeans_assign('nobody', ARRAY[1])})->{state}, '42704', 'no such model');
 is($s->query(q{SELECT kmeans_assign('', ARRAY[1])})->{state}, '42704', 'an empty name');

@@ -147,6 +147,31 @@ is($s->query('TRUNCATE segmentation.registry_audit')->{state}, '42501', 'nor all
 
 $s->value("SELECT segmentation.train('steps', 'customers', $features, 3); SELECT segmentation.retrain_once('steps', 1); SELECT segmentation.retrain_once('steps', 2)");
 is($s->value("SELECT segmentation.rollback('steps') || ' ' || segmentation.rollback('steps')"), '2 1', 'rollback twice goes back twice');
+$answer = $s->query("SELECT segmentation.rollback('steps')");
+is($answer->{state}, '55000', 'and no further');
+like($answer->{hint}, qr/segmentation.activate makes any of them the active one/, 'but there is another way');
+# 1, then 3 by hand, 2 by hand: each is undone in turn, also when the versions go up and down.
+$s->value("SELECT segmentation.activate('steps', 3); SELECT segmentation.activate('steps', 2); SELECT segmentation.activate('steps', 3); SELECT segmentation.activate('steps', 1)");
+is($s->value("SELECT concat_ws(' ', segmentation.rollback('steps'), segmentation.rollback('steps'), segmentation.rollback('steps'), segmentation.rollback('steps'))"), '3 2 3 1', 'rollback goes back to what was active before');
+$s->value("SELECT segmentation.activate('steps', 3); SELECT segmentation.activate('steps', 2)");
+is($s->value("SELECT concat_ws(' ', segmentation.rollback('steps', 1), segmentation.rollback('steps', 3), segmentation.rollback('steps'))"), '1 3 1', 'or to a version by its number');
+$answer = $s->query("SELECT segmentation.approve('steps', 2)");
+is("$answer->{state} $answer->{detail}", '55000 It is retired.', 'approve is for candidates');
+
+# Labels
+$s->value("SELECT segmentation.label_segment('steps', 0, 'first', 'about it'); SELECT segmentation.label_segment('steps', 0, 'renamed')");
+my $label = "SELECT segment_label, description FROM segmentation.segments WHERE model = 'steps' AND is_active AND segment = 0";
+is($s->value($label), 'renamed|about it', 'another label leaves the description as it is');
+is($s->query("SELECT segmentation.label_segment('steps', 0, ' ')")->{state}, '22023', 'a label says something');
+is($s->value("SELECT segmentation.label_segment('steps', 0, NULL); $label"), "\nsegment 0|", 'NULL takes both away');
+
+# Errors that say what to do.
+$answer = $s->query("BEGIN; CALL segmentation.retrain('steps')");
+is("$answer->{state} $answer->{hint}", '25001 segmentation.retrain_once does the same inside a transaction.', 'retrain commits');
+$s->value('ROLLBACK');
+$s->value('CREATE TABLE renamed AS TABLE customers; ALTER TABLE renamed ADD PRIMARY KEY (customer_id)');
+$s->value("SELECT segmentation.train('renamed', 'renamed', $features, 3); ALTER TABLE renamed RENAME income TO earnings");
+like($s->query("SELECT $_")->{hint}, qr/^The source has changed since the model was trained/, "a renamed column: $_") for "segmentation.retrain_once('renamed')", "* FROM segmentation.drift('renamed')";
 
 # ---- verify, compare, register, export, import ----
 is($s->value("SELECT same_data, same_model FROM segmentation.verify('manual')"), 't|t', 'verify: the same data give the same model');

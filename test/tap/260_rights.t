@@ -18,10 +18,8 @@ is($as->('tap_owner', sprintf $train, 'shared', 3)->{out}, 1, 'and again');
 is($as->('tap_owner', q{SELECT segmentation.grant_model('shared', 'tap_user', 'use'), segmentation.label_segment('secret', 0, 'confidential')})->{state}, '', 'and share');
 $as->('tap_owner', q{SELECT segmentation.retrain_once('shared', 1)});
 
-# The views: SELECT is the administrator's to give; what a role sees in them is the models'.
+# Everybody may read the views; what a role sees in them is what it may use.
 my @views = split /\n/, $a->value(q{SELECT viewname FROM pg_views WHERE schemaname = 'segmentation' AND viewname NOT LIKE 'registry%' ORDER BY 1});
-is($as->('tap_user', 'SELECT * FROM segmentation.models')->{state}, '42501', 'views have to be granted');
-$a->value("GRANT SELECT ON segmentation.$_ TO PUBLIC") for @views;
 for my $view (@views) {
     is($as->('tap_stranger', "SELECT count(*) FROM segmentation.$view")->{out}, 0, "$view: empty for a stranger");
     is($as->('tap_user', "SELECT count(*) FROM segmentation.$view WHERE model <> 'shared'")->{out}, 0, "$view: only what was granted");
@@ -203,12 +201,26 @@ for my $view (@views) {
     is($as->('tap_bi', "SELECT count(*) > 0 FROM segmentation.$view")->{out}, $view eq 'schedules' ? 'f' : 't', "a BI role reads $view");
 }
 
-# A role that is gone: its models can still be handled by a superuser, and the views do not break.
+# What somebody outside the owner's members has trained can be activated, with a warning: nobody reads its source by the model's name.
+$as->('tap_owner', q{SELECT segmentation.grant_model('shared', 'tap_trainee', 'train')});
+$as->('tap_trainee', q{SELECT segmentation.train('shared', 'customers', ARRAY['age', 'income'], 3, gate => '{"max_moved": 1}')});
+my $foreign = $as->('tap_owner', q{SELECT max(version) FROM segmentation.model_versions WHERE model = 'shared'})->{out};
+like($as->('tap_owner', "SET client_min_messages = warning; SELECT segmentation.activate('shared', $foreign)")->{notices}[0], qr/version $foreign of model "shared" was trained by tap_trainee, who is not a member of its owner/, 'a foreign version: activate warns');
+is($as->('tap_owner', q{SELECT segmentation.retrain_once('shared')})->{state}, '42501', 'of what then happens');
+is($as->('tap_owner', q{SELECT segmentation.rollback('shared')})->{state}, '', 'and rollback undoes it');
+
+# Roles that are gone: their models can still be seen, scored with and handled by a superuser, and the views do not break.
 $a->value('REASSIGN OWNED BY tap_owner, tap_trainee TO CURRENT_USER; DROP OWNED BY ' . join ', ', @roles);
-psql('postgres', 'DROP ROLE tap_user');
-is($a->value(q{SELECT count(*) > 0 FROM segmentation.models}), 't', 'views work when a role that was granted something is gone');
+psql('postgres', 'DROP ROLE tap_user; DROP ROLE tap_owner');
+is($a->value(q{SELECT owner FROM segmentation.models WHERE model = 'shared'}), 'tap_owner', 'the owner is gone: a superuser sees the model');
+is($a->value(q{SELECT count(kmeans_assign('shared', c)) FROM customers AS c}), 2000, 'scores with it');
+is($a->value(q{SELECT count(*) > 5 FROM segmentation.audit WHERE model = 'shared'}), 't', 'sees what was done to it');
+is($as->('tap_stranger', q{SELECT kmeans_assign('shared', c) FROM customers AS c LIMIT 1})->{state}, '42704', 'nobody else does');
+is($a->query(q{SELECT segmentation.change_owner('shared', current_user)})->{state}, '', 'and can take it over');
+is($a->query(q{SELECT segmentation.retrain_once('shared')})->{state}, '42501', 'but not read, unseen, the source that somebody else has chosen');
+is($a->query(q{SELECT segmentation.train('shared', 'customers', ARRAY['age', 'income'], 3); SELECT segmentation.activate('shared', max(version)) FROM segmentation.model_versions WHERE model = 'shared'; SELECT segmentation.retrain_once('shared')})->{state}, '', 'with a source of its own, all goes on');
 
 $a->finish;
 drop_databases();
-psql('postgres', 'DROP ROLE ' . join ', ', grep { $_ ne 'tap_user' } @roles);
+psql('postgres', 'DROP ROLE ' . join ', ', grep { $_ !~ /^tap_(user|owner)$/ } @roles);
 done_testing();

@@ -77,7 +77,7 @@ is($s->value(q{SELECT count(*) FROM nullable WHERE segment IS NULL}), 0, 'a tabl
 is($s->query(q{CALL segmentation.score_table('cards', 'customers', 'nope')})->{hint}, 'ALTER TABLE public.customers ADD COLUMN nope integer', 'a missing column');
 is($s->query(q{CALL segmentation.score_table('cards', 'customers', 'region')})->{state}, '42804', 'a column of another type');
 is($s->query(q{CALL segmentation.score_table('cards', 'customers', 'segment', batch_rows => 0)})->{state}, '22023', 'no rows in a batch');
-is($s->query(q{BEGIN; CALL segmentation.score_table('cards', 'customers', 'segment')})->{state}, '2D000', 'not within a transaction');
+is($s->query(q{BEGIN; CALL segmentation.score_table('cards', 'customers', 'segment')})->{state}, '25001', 'not within a transaction');
 $s->value('ROLLBACK');
 $s->value(q{CREATE TABLE keyless AS TABLE customers});
 is($s->query(q{CALL segmentation.score_table('cards', 'keyless', 'segment')})->{hint}, 'Name the columns that tell its rows apart in "key".', 'no key');
@@ -120,6 +120,11 @@ is($s->query(q{SELECT segmentation.detach('spare', 'customers')})->{state}, '427
 is($s->query(q{INSERT INTO customers (customer_id, age, income) VALUES (30003, 30, 40)})->{notices}[0] // '', '', 'no more warnings');
 is($s->value('SELECT segment IS NOT NULL FROM customers WHERE customer_id = 30003'), 't', 'other models stay attached');
 is($s->query(q{SELECT segmentation.attach('cards', 'customers', 'region')})->{state}, '42804', 'attach: a column of another type');
+$s->value('CREATE TABLE small (age smallint, income real, segment smallint)');
+is($s->value(q{SELECT segmentation.attach('cards', 'small', 'segment'); INSERT INTO small SELECT age, income FROM customers WHERE customer_id <= 100;
+    SELECT count(*) FROM small AS t WHERE segment IS DISTINCT FROM kmeans_assign('cards', t)}), "\n0", 'attach: a smallint');
+$answer = $s->query(q{CREATE TABLE without (id int, age int, segment int); SELECT segmentation.attach('cards', 'without', 'segment')});
+is("$answer->{state} $answer->{hint}", '42703 A model reads columns by the names of its inputs: age, income.', 'attach: a table without the inputs');
 is($s->query(q{SELECT segmentation.attach('nobody', 'customers', 'segment')})->{state}, '42704', 'attach: no such model');
 $s->value('CREATE TABLE generated (id int PRIMARY KEY, age int, half float8, income float8 GENERATED ALWAYS AS (half * 2) STORED, segment int)');
 is($s->query(q{SELECT segmentation.attach('cards', 'generated', 'segment')})->{state}, '0A000', 'attach: an input that is not there yet');
@@ -154,6 +159,19 @@ my $warned = $s->query(q{SELECT segmentation.activate('cards', 2)});
 is($warned->{state}, '', 'activation goes on');
 like($warned->{notices}[0], qr/view bi.cards_profile still shows an earlier version/, 'with a warning');
 is($s->value('SELECT x FROM bi.cards_profile'), 2, 'and what somebody has put there stays');
+
+# Views and their model: columns of "profile", other columns under the same name, a model that is dropped.
+$s->value(q{DROP VIEW bi.cards_profile; SELECT segmentation.train('wide', 'customers', ARRAY['age', 'income'], 3, profile => ARRAY['customer_id', 'region', 'age']); SELECT segmentation.create_views('wide', 'bi')});
+is($s->value(q{SELECT string_agg(attname || CASE WHEN col_description(attrelid, attnum) IS NULL THEN '!' ELSE '' END, ' ' ORDER BY attnum) FROM pg_attribute WHERE attrelid = 'bi.wide_profile'::regclass AND attnum > 0}),
+    'segment segment_label customers share mean_age mean_income mean_customer_id', 'the numbers of "profile" have means, too, and every column a comment');
+$s->value(q{CREATE VIEW upon AS SELECT * FROM bi.wide_assignments});
+$warned = $s->query(q{SELECT segmentation.drop_model('wide')});
+is($warned->{state}, '', 'a model is dropped');
+like($warned->{notices}[0], qr/view bi.wide_assignments of model "wide" stays: .*other objects depend/, 'a view that others have built on stays, with a warning');
+is($s->value(q{SELECT to_regclass('bi.wide_profile') IS NULL, count(*) FROM upon}), 't|5000', 'others go with it');
+$s->value(q{SELECT segmentation.train('wide', 'customers', ARRAY['customer_id', 'income'], 3, key => ARRAY['customer_id', 'region'])});
+$answer = $s->query(q{SELECT segmentation.create_views('wide', 'bi')});
+is("$answer->{state} $answer->{hint}", '42P16 DROP VIEW bi.wide_assignments', 'a view with other columns: what to do');
 
 $_->finish for $s, $slow;
 drop_databases();
