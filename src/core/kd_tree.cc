@@ -99,7 +99,10 @@ void KdTree::Split(const std::vector<double>& rows, const Part& part, const Inte
   const std::size_t end = std::min(part.last * kTileRows, order_.size());
   using Key = std::pair<double, std::uint32_t>;
   std::vector<Key> keys(end - begin);
-  for (std::size_t i = begin; i < end; ++i) keys[i - begin] = {rows[order_[i] * dimensions_ + widest], order_[i]};
+  for (std::size_t i = begin; i < end; ++i) {
+    interrupt.Poll();
+    keys[i - begin] = {rows[order_[i] * dimensions_ + widest], order_[i]};
+  }
   std::nth_element(keys.begin(), keys.begin() + static_cast<std::ptrdiff_t>(part.Middle() * kTileRows - begin), keys.end(),
                    [&interrupt](const Key& a, const Key& b) {
                      interrupt.Poll();

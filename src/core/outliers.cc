@@ -14,6 +14,9 @@
 namespace segmentation {
 namespace {
 
+// Fewer rows take some milliseconds, and there may be many partitions of them.
+constexpr std::uint64_t kRowsForThreads = 1000;
+
 constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
 
 double ReadDouble(const char* from) {
@@ -63,6 +66,8 @@ DifferentRows FindDifferentRows(const RowSet& set, const Interrupt& interrupt) {
   const std::size_t row_bytes = set.dimensions * sizeof(double);
   DifferentRows different;
   different.numbers.resize(sorted.size());
+  different.rows.reserve(sorted.size() * set.dimensions);
+  different.counts.reserve(sorted.size());
   const char* before = nullptr;
   for (const SortedRow& row : sorted) {
     interrupt.Poll();
@@ -94,7 +99,7 @@ void CheckExtent(const std::vector<double>& rows, std::size_t dimensions, const 
     square += (high - low) * (high - low);
   }
   if (!std::isfinite(square)) {
-    throw Error(ErrorCode::kNotFinite, "features are too far apart", "The square of a distance between two rows would be infinite.",
+    throw Error(ErrorCode::kNotFinite, "features are too large", "Their squared distances are beyond the range of double precision.",
                 "Scale the features.");
   }
 }
@@ -184,7 +189,8 @@ class OutlierFactors {
   std::size_t dimensions_;
   std::uint64_t neighbors_;
   std::uint64_t room_;                 // of a list
-  std::vector<std::uint32_t> lists_;
+  // Left as it is found until a list is written: filling it with zeros would take longer than a cancel may.
+  std::vector<std::uint32_t, CacheLineAllocator<std::uint32_t>> lists_;
   std::vector<double> reach_;          // distance to the last neighbour
   std::vector<double> density_;
   ThreadTeam& team_;
@@ -204,7 +210,7 @@ std::vector<double> LocalOutlierFactors(const RowSet& rows, std::size_t neighbor
   if (rows.rows <= 1) return std::vector<double>(rows.rows, kNaN);
   const DifferentRows different = FindDifferentRows(rows, interrupt);
   CheckExtent(different.rows, rows.dimensions, interrupt);
-  ThreadTeam team(interrupt, threads);
+  ThreadTeam team(interrupt, rows.rows < kRowsForThreads ? 1 : threads);
   OutlierFactors computation(different, rows.dimensions, std::min<std::uint64_t>(neighbors, rows.rows - 1), team);
   const std::vector<double> of_different = computation.Compute();
   std::vector<double> factors(rows.rows);
