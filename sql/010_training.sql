@@ -103,4 +103,10 @@ SELECT x, (kmeans_info(kmeans(ARRAY[x], 1) OVER (ORDER BY x ROWS 1 PRECEDING))).
 SELECT x, kmeans_label(ARRAY[x], 2) OVER () AS label FROM line ORDER BY x;
 SELECT x, kmeans_label(CASE WHEN x <> 1 THEN ARRAY[x] END, 2, '{"seed": 3}') OVER (PARTITION BY x < 5) AS label FROM line ORDER BY x;
 
+-- local_outlier_factor: 1 where the neighbours lie as close to each other; NULL for rows that have something missing, or no other row.
+-- By hand: densities 2/19, 2/19, 2/3, 1/2, 2/3 (but for the 1e-10), so factors 11/3, 11/3, 7/8, 4/3, 7/8.
+SELECT x, round(local_outlier_factor(ARRAY[x], 2) OVER ()::numeric, 9) AS factor FROM line ORDER BY x;
+SELECT x, local_outlier_factor(CASE x WHEN 10 THEN NULL WHEN 11 THEN ARRAY[x, NULL] WHEN 12 THEN ARRAY[x, 'NaN'] ELSE ARRAY[x, '-Infinity'] END, 2) OVER () AS missing,
+       local_outlier_factor(ARRAY[x], 20) OVER (PARTITION BY x) AS alone FROM line ORDER BY x;
+
 DROP TABLE line, weighted, people, sketches;

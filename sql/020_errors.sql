@@ -58,6 +58,17 @@ SELECT * FROM attempt('SELECT kmeans(ARRAY[x], 2) FROM (VALUES (1e300), (-1e300)
 SELECT * FROM attempt($$SELECT kmeans(ARRAY[x], 1, '{}', 1e308) FROM generate_series(1, 3) AS x$$);
 SELECT * FROM attempt($$SELECT kmeans(ARRAY[x], 1, '{"init": [[1e308]], "scale": "minmax"}') FROM generate_series(1, 3) AS x$$);
 
+\echo == outlier factors (22023, 22004, 2202E, 22000, 22003)
+SELECT * FROM attempt('SELECT local_outlier_factor(ARRAY[1, 2], 0) OVER ()');
+SELECT * FROM attempt('SELECT local_outlier_factor(ARRAY[1, 2], -3) OVER ()');
+SELECT * FROM attempt('SELECT local_outlier_factor(ARRAY[i, 2], i) OVER () FROM generate_series(1, 2) AS i');
+SELECT * FROM attempt('SELECT local_outlier_factor(ARRAY[1, 2], NULL) OVER ()');
+SELECT * FROM attempt('SELECT local_outlier_factor(ARRAY[]::float8[], 2) OVER ()');
+SELECT * FROM attempt('SELECT local_outlier_factor(ARRAY[[1, 2], [3, 4]], 2) OVER ()');
+SELECT * FROM attempt('SELECT local_outlier_factor(array_fill(1::float8, ARRAY[i]), 2) OVER () FROM generate_series(1, 2) AS i');
+SELECT * FROM attempt('SELECT local_outlier_factor(array_fill(1::float8, ARRAY[16385]), 2) OVER ()');
+SELECT * FROM attempt('SELECT local_outlier_factor(ARRAY[i * 1e200], 2) OVER () FROM generate_series(1, 3) AS i');
+
 \echo == text and binary forms (22P02, 22P03)
 SELECT * FROM attempt($$SELECT 'model'::kmeans_model$$);
 SELECT * FROM attempt($$SELECT '{"format": 2}'::kmeans_model$$);
@@ -75,6 +86,8 @@ SELECT * FROM attempt($$SELECT encode('12345', 'base64')::kmeans_sketch$$);
 SET segmentation.train_memory = '1MB';
 SELECT * FROM attempt('SELECT kmeans(array_fill(i::float8, ARRAY[16384]), 2) FROM generate_series(1, 10) AS i');
 SELECT * FROM attempt('SELECT kmeans_label(ARRAY[i, i], 2) OVER () FROM generate_series(1, 100000) AS i LIMIT 1');
+SELECT * FROM attempt('SELECT local_outlier_factor(ARRAY[i, i], 2) OVER () FROM generate_series(1, 100000) AS i LIMIT 1');
+SELECT * FROM attempt('SELECT local_outlier_factor(ARRAY[i], 1000) OVER () FROM generate_series(1, 1000) AS i LIMIT 1');
 RESET segmentation.train_memory;
 
 \echo == rows and jsonb (42703, 42804)

@@ -1,4 +1,4 @@
-"""Lines 7, 9 and 11: scoring, labels in a window, many groups."""
+"""Lines 7, 9, 11 and 13: scoring, labels in a window, many groups, local outlier factors."""
 import json
 from dataclasses import replace
 
@@ -6,7 +6,7 @@ import numpy as np
 
 from lines_train import DATA, SCALE, note_of, query_session
 from memory import Sampler
-from peers import case_lateral, case_over_columns, case_tournament
+from peers import case_lateral, case_over_columns, case_tournament, sklearn_outliers
 from server import Session, array_of, features, kmeans_query, start_rows
 
 # ---- line 7 -------------------------------------------------------------------------------------------------------------------
@@ -201,3 +201,24 @@ def group_memory(bench, what, work_mem, query):
     bench.at_most(11, f"{what}: the backend grows by", "uniform", growth, "MB", None,
                   f"{'; '.join(said)}; work_mem × {multiplier:g} = {limit:g} MB")
     bench.holds(11, f"{what}: memory within work_mem × hash_mem_multiplier, or spilled", "uniform", growth <= limit or spilled)
+
+
+# ---- line 13 ------------------------------------------------------------------------------------------------------------------
+
+def line_13(bench, tables):
+    rows, neighbors = min(bench.rows, 100_000), 20
+    session = query_session(bench)
+    for data in DATA:
+        table = tables.plain(data, rows)
+        points = np.ascontiguousarray(tables.matrix(table)[:, :6])
+        query = f"SELECT array_agg(factor) FROM (SELECT local_outlier_factor({array_of(6)}, {neighbors}) OVER () AS factor FROM {table}) AS t"
+        floor = f"SELECT count(last) FROM (SELECT last_value({array_of(6)}) OVER () AS last FROM {table}) AS t"
+        t = bench.race(f"line 13: {data}", {"ours": session.timed(query), "window floor": session.timed(floor),
+                                            "LocalOutlierFactor": lambda: sklearn_outliers(points, neighbors, bench.threads)},
+                       line=13, data=data, n=rows, d=6, k=neighbors)
+        ours, theirs = t["ours"], t["LocalOutlierFactor"]
+        gap = "" if ours.error or theirs.error else f"largest relative difference {np.abs(np.array(ours.value) / theirs.value - 1).max():.2g}"
+        what = f"local_outlier_factor(…, {neighbors}) OVER (), {rows:,} rows of 6"
+        bench.costs(13, what, data, ours, theirs, 2, gap)
+        bench.costs(13, what, data, ours, t["window floor"])
+    session.close()

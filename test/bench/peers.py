@@ -9,6 +9,7 @@ import time
 import numpy as np
 import sklearn.cluster._kmeans as sklearn_inside
 from sklearn.cluster import KMeans
+from sklearn.neighbors import LocalOutlierFactor
 from threadpoolctl import threadpool_limits
 
 from race import Timed
@@ -100,6 +101,13 @@ def sklearn_fit(points, k, threads, n_init=10, algorithm="lloyd", init="k-means+
         before = time.perf_counter()
         model = KMeans(k, init=init, n_init=n_init, random_state=0, algorithm=algorithm, **options).fit(points)
         return Timed(time.perf_counter() - before, {"inertia": float(model.inertia_), "iterations": int(model.n_iter_)})
+
+
+def sklearn_outliers(points, neighbors, threads):
+    with limited(threads):
+        before = time.perf_counter()
+        fitted = LocalOutlierFactor(neighbors, n_jobs=threads).fit(points)
+        return Timed(time.perf_counter() - before, -fitted.negative_outlier_factor_)
 
 
 class RoundTrip:

@@ -12,7 +12,7 @@ TITLES = {
     "1": "One Lloyd iteration in memory, over the grid",
     "2": "kmeans with given centroids, k = 8", "3": "kmeans with given centroids, k = 32", "4": "All defaults",
     "5": "Ten times the rows, exact", "6": "Ten times the rows in 64 MB", "7": "Scoring", "8": "Train, score and keep the labels",
-    "9": "Labels of a window", "10": "Two threads against one", "11": "Many small groups", "12": "Growth with the rows",
+    "9": "Labels of a window", "10": "Two threads against one", "11": "Many small groups", "12": "Growth with the rows", "13": "Local outlier factors",
     "quality": "Quality of the defaults"}
 
 

@@ -16,7 +16,7 @@ from server import Session, Tables
 
 LINES = {"1": lines_core.line_1, "2": lines_train.line_2, "3": lines_train.line_3, "4": lines_train.line_4, "5": lines_train.line_5,
          "6": lines_train.line_6, "7": lines_score.line_7, "8": lines_train.line_8, "9": lines_score.line_9, "10": lines_core.line_10,
-         "11": lines_score.line_11, "12": lines_train.line_12, "quality": lines_train.quality}
+         "11": lines_score.line_11, "12": lines_train.line_12, "13": lines_score.line_13, "quality": lines_train.quality}
 
 
 def arguments():

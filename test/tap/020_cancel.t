@@ -62,6 +62,8 @@ cancel_test('fit', "SELECT length(kmeans_fit(" . $sketch->('customers') . ", 50,
 cancel_test('seeding', "SELECT length(kmeans_fit(" . $sketch->('customers') . ", 5000, '{\"quality\": \"fast\"}')::text)", [0.4, 0.6, 0.8, 1.0, 1.5], $best);
 cancel_test('scan of an aggregate', "SELECT kmeans(x, 3) FROM c a CROSS JOIN generate_series(1, 3)", [0.02, 0.05, 0.1, 0.15, 0.2], $best);
 cancel_test('kmeans_label OVER ()', "SELECT count(kmeans_label) FROM (SELECT kmeans_label(x, 50, '{\"quality\": \"best\", \"n_init\": 1000}') OVER () FROM c) l", [0.3, 0.6, 0.9, 1.3, 1.6], $best);
+# While rows are read, sorted, and put into a tree, and then while neighbours are searched for.
+cancel_test('local_outlier_factor OVER ()', 'SELECT count(f) FROM (SELECT local_outlier_factor(x, 20) OVER () AS f FROM c) l', [0.2, 0.5, 0.8, 1.1, 1.5, 2, 3], $middle);
 cancel_test('kmeans_sketch of many rows', "SELECT length(kmeans_merge(sketch)::text) FROM sketches, generate_series(1, 8) WHERE name = 'random'", [0.02, 0.05, 0.1, 0.15, 0.2], $best);
 $s->value(q{SET segmentation.train_memory = '16MB'});
 cancel_test('compression of many rows', "SELECT length(kmeans_merge(sketch)::text) FROM sketches, generate_series(1, 6) WHERE name = 'random'", [0.1, 0.15, 0.25, 0.35, 0.45], $best);
@@ -111,7 +113,8 @@ is($s->query($fit)->{state}, '57014', 'cancelled in a subtransaction');
 is($s->value('ROLLBACK TO here; SELECT one FROM kept; COMMIT'), 1, 'the transaction goes on');
 
 # pg_terminate_backend ends the one session.
-for my $case (['fit', $fit, 0.5], ['fit in a parallel query', $parallel, 1.0], ['kmeans_label', "SELECT count(kmeans_label) FROM (SELECT kmeans_label(x, 50, '{\"quality\": \"best\", \"n_init\": 1000}') OVER () FROM c) l", 1.0]) {
+for my $case (['fit', $fit, 0.5], ['fit in a parallel query', $parallel, 1.0], ['kmeans_label', "SELECT count(kmeans_label) FROM (SELECT kmeans_label(x, 50, '{\"quality\": \"best\", \"n_init\": 1000}') OVER () FROM c) l", 1.0],
+    ['local_outlier_factor', 'SELECT count(f) FROM (SELECT local_outlier_factor(x, 20) OVER () AS f FROM c) l', 2.5]) {
     my ($name, $sql, $delay) = @$case;
     my $victim = session($db, settings => '-c parallel_setup_cost=0 -c parallel_tuple_cost=0 -c min_parallel_table_scan_size=0');
     my $victim_pid = $victim->pid;

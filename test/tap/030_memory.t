@@ -24,6 +24,7 @@ my @statements = (
     ['overflow',         q{SELECT length(kmeans_sketch(x, 1000)::text) FROM c}],
     ['kmeans_merge',     q{SELECT length(kmeans_merge(sketch)::text) FROM kept, generate_series(1, 3)}],
     ['kmeans_label',     q{SELECT count(kmeans_label) FROM (SELECT kmeans_label(x, 3, '{"quality": "fast"}') OVER () FROM c WHERE id <= 60000) l}],
+    ['local_outlier_factor', q{SELECT count(f) FROM (SELECT local_outlier_factor(x, 5) OVER () AS f FROM c WHERE id <= 60000) l}],
     ['text to model',    q{SELECT length(t::kmeans_model::text) FROM texts}],
     ['jsonb and back',   q{SELECT length(model::jsonb::kmeans_model::text) FROM texts}],
     ['scoring',          q{SELECT kmeans_assign(model, ARRAY[1, 2, 3, 4, 5, 6, 7, 8]) FROM texts}],

@@ -18,6 +18,7 @@ my @uses = (
     'SELECT kmeans(ARRAY[age, income], 3) FROM own.c', q{SELECT kmeans(ARRAY[age, income], 3, '{"seed": 1}', age) FROM own.c},
     'SELECT kmeans_sketch(ARRAY[age, income], 5000, age) FROM own.c', 'SELECT kmeans_merge(sketch) FROM own.m', 'SELECT kmeans_fit(sketch, 2) FROM own.m', q{SELECT kmeans_fit(sketch, 2, '{"scale": "zscore"}') FROM own.m},
     'SELECT kmeans_label(ARRAY[age, income], 3) OVER () FROM own.c', q{SELECT kmeans_label(ARRAY[age, income], 3, '{"seed": 2}') OVER (PARTITION BY region) FROM own.c},
+    'SELECT local_outlier_factor(ARRAY[age, income], 20) OVER (PARTITION BY region) FROM own.c',
     (map { ("SELECT $_(model, ARRAY[1, 2]) FROM own.m", "SELECT $_(model, c) FROM own.m, own.c", "SELECT $_(model, to_jsonb(c)) FROM own.m, own.c") } qw(kmeans_assign kmeans_distance kmeans_score kmeans_explain)),
     'SELECT kmeans_ranked(model, ARRAY[1, 2], 2) FROM own.m', 'SELECT r.* FROM own.m, own.c, kmeans_ranked(model, c, 2) r', 'SELECT kmeans_ranked(model, to_jsonb(c), 2) FROM own.m, own.c',
     'SELECT kmeans_info(model), kmeans_clusters(model), kmeans_centroids(model) FROM own.m', 'SELECT kmeans_evaluate(model, ARRAY[age, income]), kmeans_evaluate(model, ARRAY[age, income], age) FROM own.m, own.c',
@@ -44,6 +45,7 @@ $x->value(q{SET search_path = ''});
 is($x->value(q{SELECT (x).segments FROM (SELECT "Odd Place".kmeans_info("Odd Place".kmeans(ARRAY[age, income], 3)) AS x FROM segmentation.sample_customers(500)) i}), 3, 'empty search_path: training and reading');
 is($x->value(q{SELECT count(DISTINCT "Odd Place".kmeans_assign(m, c)) FROM segmentation.sample_customers(500) c, (SELECT "Odd Place".kmeans(ARRAY[age, income], 3, '{"features": ["age", "income"]}') AS m FROM segmentation.sample_customers(500)) t}), 3, 'empty search_path: scoring');
 is($x->value(q{SELECT count(DISTINCT l) FROM (SELECT "Odd Place".kmeans_label(ARRAY[age, income], 4) OVER () AS l FROM segmentation.sample_customers(500)) t}), 4, 'empty search_path: labels');
+is($x->value(q{SELECT count(f) FROM (SELECT "Odd Place".local_outlier_factor(ARRAY[age, income], 20) OVER () AS f FROM segmentation.sample_customers(500)) t}), 500, 'empty search_path: outlier factors');
 is($x->value(q{SELECT count(DISTINCT m) FROM (SELECT "Odd Place".kmeans(ARRAY[i % 3], 2) AS m FROM generate_series(1, 60) i GROUP BY i % 6) t}), 3, 'empty search_path: DISTINCT');
 is($x->value(q{SELECT rows FROM (SELECT ("Odd Place".kmeans_evaluate(m, ARRAY[1.0])).* FROM (SELECT "Odd Place".kmeans(ARRAY[i], 2) AS m FROM generate_series(1, 60) i) t) e}), 1, 'empty search_path: judging');
 is($x->value(q{SELECT "Odd Place".kmeans_fit("Odd Place".kmeans_merge(s), 2)::pg_catalog.text <> '' FROM (SELECT "Odd Place".kmeans_sketch(ARRAY[i], 100) AS s FROM generate_series(1, 60) i) t}), 't', 'empty search_path: sketches');
@@ -67,6 +69,7 @@ my @safe = (
     'SELECT model::jsonb::kmeans_model::text IS NULL FROM own.m', 'SELECT count(DISTINCT model) FROM own.m', 'SELECT count(*) FROM (SELECT model FROM own.m GROUP BY model ORDER BY model) g', 'SELECT count(*) FROM (SELECT model FROM own.m UNION SELECT model FROM own.m) g',
     'SELECT count(kmeans_assign(model, c)) FROM own.m, own.c', 'SELECT count(kmeans_assign(model, to_jsonb(c))) FROM own.m, own.c', 'SELECT count(kmeans_score(model, ARRAY[1, 2])) FROM own.m', 'SELECT count(*) FROM own.m, kmeans_explain(model, ARRAY[1, 2])', 'SELECT kmeans_info(model) IS NULL FROM own.m',
     'SELECT (kmeans_evaluate(model, ARRAY[age, income])).rows FROM own.m, own.c', 'SELECT count(l) FROM (SELECT kmeans_label(ARRAY[age, income], 3) OVER () AS l FROM own.c) x',
+    'SELECT count(f) FROM (SELECT local_outlier_factor(ARRAY[age, income], 20) OVER () AS f FROM own.c) x',
     q{SET parallel_setup_cost = 0; SET parallel_tuple_cost = 0; SET min_parallel_table_scan_size = 0; SELECT kmeans(ARRAY[age, income], 3) IS NULL FROM own.c},
 );
 for my $sql (@safe) {

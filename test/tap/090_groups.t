@@ -76,6 +76,15 @@ is($s->value(q{SELECT count(*), count(l), count(DISTINCT (g, l)) FILTER (WHERE l
 is($s->query(q{SELECT kmeans_label(x, i) OVER () FROM q})->{state}, '22023', 'kmeans_label: k that changes is an error');
 is($s->query(q{SELECT kmeans_label(x, 3) FROM q})->{state}, '42809', 'kmeans_label without OVER is an error');
 
+# Outlier factors: the whole partition, whatever the frame and the order of the rows.
+is($s->value(q{SELECT count(*), count(f), count(*) FILTER (WHERE f IS DISTINCT FROM g) FROM (SELECT local_outlier_factor(CASE WHEN i % 10 > 0 THEN x END, 5) OVER (PARTITION BY g ORDER BY i ROWS 3 PRECEDING) AS f,
+    local_outlier_factor(CASE WHEN i % 10 > 0 THEN x END, 5) OVER (PARTITION BY g ORDER BY i DESC) AS g FROM q) t}), '3000|2700|0', 'local_outlier_factor ignores frame and order and leaves out NULL');
+is($s->value(q{SELECT count(*) FROM (SELECT local_outlier_factor(x, 5) OVER (PARTITION BY g) AS f, x, g FROM q) t GROUP BY x, g HAVING count(DISTINCT f) > 1}), '', 'equal rows have equal factors');
+is($s->value(q{SELECT count(*), count(f) FROM (SELECT local_outlier_factor(x, 5) OVER (PARTITION BY i) AS f FROM q) t}), '3000|0', 'a row alone has no factor');
+is($s->value(q{SELECT count(*) FROM q a JOIN (SELECT i, local_outlier_factor(x, 20) OVER () AS f FROM q) b USING (i) JOIN (SELECT i, local_outlier_factor(x, CASE WHEN i > 0 THEN 20 END) OVER () AS f FROM q) c USING (i) WHERE b.f = c.f}), 3000, 'neighbors need not be a constant');
+is($s->query(q{SELECT local_outlier_factor(x, i) OVER () FROM q})->{state}, '22023', 'local_outlier_factor: neighbors that change are an error');
+is($s->query(q{SELECT local_outlier_factor(x, 3) FROM q})->{state}, '42809', 'local_outlier_factor without OVER is an error');
+
 # Grouping sets.
 same('ROLLUP', q{SELECT string_agg(coalesce(g::text, '-') || coalesce(even::text, '-') || m::text, ',' ORDER BY g, even) FROM (SELECT g, even, kmeans(x, 2) AS m FROM q GROUP BY ROLLUP (g, even)) t},
     q{SELECT string_agg(coalesce(g::text, '-') || coalesce(even::text, '-') || m::text, ',' ORDER BY g, even) FROM (SELECT g, even, kmeans(x, 2) AS m FROM q GROUP BY g, even UNION ALL SELECT g, NULL, kmeans(x, 2) FROM q GROUP BY g UNION ALL SELECT NULL, NULL, kmeans(x, 2) FROM q) t});
