@@ -62,6 +62,7 @@ DECLARE
     wanted text[] := names;
     twice text;
     col record;
+    number text;
     columns jsonb := '[]';
 BEGIN
     IF source IS NULL THEN
@@ -98,12 +99,14 @@ BEGIN
                                ELSE format('column "%s" is not a %s', col.item ->> 'name', array_to_string(kinds, ' or ')) END,
                 DETAIL = format('It is of type %s.', col.item ->> 'type'), HINT = 'Cast it in a view.';
         END IF;
-        columns := columns || (col.item || jsonb_build_object('kind', col.kind, 'base', col.base,
-            'finite', CASE WHEN col.kind IN ('number', 'boolean') THEN format('segmentation.finite(%s)', col.item ->> 'number') END,
+        -- By a cast of our own, through all domains: there may be another kmeans_number for a domain.
+        number := CASE WHEN col.base = 'numeric'::regtype THEN format('@extschema@.kmeans_number(%s::pg_catalog.numeric)', col.value) ELSE col.item ->> 'number' END;
+        columns := columns || (col.item || jsonb_build_object('kind', col.kind, 'base', col.base, 'number', number,
+            'finite', CASE WHEN col.kind IN ('number', 'boolean') THEN format('segmentation.finite(%s)', number) END,
             'value', CASE WHEN col.kind = 'number' AND col.base IN ('int2'::regtype, 'int4'::regtype, 'int8'::regtype) THEN col.value
                           WHEN col.kind = 'number' AND col.base IN ('float4'::regtype, 'float8'::regtype, 'numeric'::regtype)
-                               THEN format('CASE WHEN segmentation.finite(%s) IS NOT NULL THEN %s END', col.item ->> 'number', col.value)
-                          WHEN col.kind = 'number' THEN format('segmentation.finite(%s)', col.item ->> 'number')
+                               THEN format('CASE WHEN segmentation.finite(%s) IS NOT NULL THEN %s END', number, col.value)
+                          WHEN col.kind = 'number' THEN format('segmentation.finite(%s)', number)
                           WHEN col.kind = 'time' THEN format('CASE WHEN pg_catalog.isfinite(%1$s) THEN %1$s END', col.value)
                           WHEN col.kind = 'boolean' OR col.ordered THEN col.value
                           ELSE format('(%s) COLLATE pg_catalog."C"', col.item ->> 'text') END,
@@ -111,7 +114,7 @@ BEGIN
             'shown', format('CASE WHEN g.value IS NOT NULL THEN pg_catalog.format(''%%s'', %s) END',
                 CASE col.base WHEN 'numeric'::regtype THEN 'pg_catalog.trim_scale(g.value)' WHEN 'float4'::regtype THEN 'g.value OPERATOR(pg_catalog.+) 0::pg_catalog.float4'
                               WHEN 'float8'::regtype THEN 'g.value OPERATOR(pg_catalog.+) 0::pg_catalog.float8' ELSE 'g.value' END),
-            'point', CASE WHEN col.kind = 'boolean' THEN 'g.value::pg_catalog.int4::pg_catalog.float8' WHEN col.base = 'numeric'::regtype THEN '@extschema@.kmeans_number(g.value)'
+            'point', CASE WHEN col.kind = 'boolean' THEN 'g.value::pg_catalog.int4::pg_catalog.float8' WHEN col.base = 'numeric'::regtype THEN '@extschema@.kmeans_number(g.value::pg_catalog.numeric)'
                           WHEN col.kind = 'number' THEN 'g.value::pg_catalog.float8' ELSE 'NULL::pg_catalog.float8' END));
     END LOOP;
     RETURN columns;
@@ -150,7 +153,7 @@ BEGIN
                FILTER (WHERE c.item ->> 'kind' = 'time') AS times
       INTO lists FROM jsonb_array_elements(columns) WITH ORDINALITY AS c(item, line);
     query := format('SELECT segmentation.survey(%s, 1, ARRAY[%s]::pg_catalog.float8[], ARRAY[%s]::pg_catalog.text[], $1), %s, ARRAY[%s]::pg_catalog.timestamptz[] FROM %s AS s',
-        key, lists.numbers, lists.categories, coalesce(format('segmentation.moments(ARRAY[%s]::pg_catalog.float8[], false)', lists.numbers), 'NULL::pg_catalog.float8[]'),
+        key, lists.numbers, lists.categories, coalesce('segmentation.moments(ARRAY[' || lists.numbers || ']::pg_catalog.float8[], false)', 'NULL::pg_catalog.float8[]'),
         lists.times, segmentation.qualified(source));
     request := jsonb_build_object('numbers', lists.number_names, 'categories', lists.category_names, 'quantiles', '[0.25, 0.5, 0.75]'::jsonb);
     PERFORM set_config('search_path', caller_path, true);

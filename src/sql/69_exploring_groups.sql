@@ -50,7 +50,7 @@ BEGIN
         'edges AS MATERIALIZED (SELECT segmentation.bin_edges(pg_catalog.min(c.value), pg_catalog.max(c.value), $1) AS edge FROM counted AS c), '
         'binned AS (SELECT CASE WHEN c.value IS NOT NULL THEN LEAST(pg_catalog.width_bucket(c.value, (SELECT e.edge FROM edges AS e)), $1) END AS bin, '
                            'pg_catalog.sum(c.rows) AS rows%s FROM counted AS c GROUP BY 1) '
-        'SELECT b.bin AS place, pg_catalog.format(CASE b.bin WHEN $1 THEN ''[%%s, %%s]'' ELSE ''[%%s, %%s)'' END, e.edge[b.bin], e.edge[b.bin OPERATOR(pg_catalog.+) 1]) AS label, '
+        'SELECT b.bin AS place, pg_catalog.format(CASE WHEN b.bin OPERATOR(pg_catalog.=) $1 THEN ''[%%s, %%s]'' ELSE ''[%%s, %%s)'' END, e.edge[b.bin], e.edge[b.bin OPERATOR(pg_catalog.+) 1]) AS label, '
                'e.edge[b.bin] AS low, e.edge[b.bin OPERATOR(pg_catalog.+) 1] AS high, COALESCE(g.rows, 0)::pg_catalog.float8 AS rows%s '
           'FROM edges AS e CROSS JOIN LATERAL pg_catalog.generate_series(1, pg_catalog.cardinality(e.edge) OPERATOR(pg_catalog.-) 1) AS b(bin) '
           'LEFT JOIN binned AS g ON g.bin OPERATOR(pg_catalog.=) b.bin '
