@@ -12,8 +12,9 @@
 namespace segmentation {
 
 struct ColumnMoments {
-  double rows;  // where the value is there
-  double mean;
+  double rows;   // where the value is there
+  double shift;  // the first value
+  double mean;   // less the shift
   double second;  // sums of powers of the deviations from the mean
   double third;
   double zeros, negatives;
@@ -23,16 +24,21 @@ struct ColumnMoments {
 // Of the rows where both values are there.
 struct PairMoments {
   double rows;
-  double mean_a, mean_b;
+  double mean_a, mean_b;  // less the shifts of the columns
   double second_a, second_b, product;
 };
 
 constexpr std::size_t PairsOf(std::size_t columns) { return columns * (columns - 1) / 2; }
 
 // All of it starts as zeros. pairs: (0, 1), (0, 2), ..., (1, 2), ...; nullptr where they are not wanted.
-void AddRow(const double* row, std::size_t columns, ColumnMoments* moments, PairMoments* pairs);
-void MergeMoments(const ColumnMoments* other, std::size_t columns, ColumnMoments* moments);
-void MergePairs(const PairMoments* other, std::size_t count, PairMoments* pairs);
+struct Moments {
+  ColumnMoments* columns;
+  PairMoments* pairs;
+};
+
+// Changes the row.
+void AddRow(double* row, std::size_t columns, Moments to);
+void MergeMoments(Moments from, std::size_t columns, Moments to);
 
 // NaN where they are not defined: no rows; for skewness and correlation, a constant column, or values beyond the range of double.
 double Mean(const ColumnMoments& moments);

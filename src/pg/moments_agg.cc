@@ -70,7 +70,7 @@ SEGMENTATION_FUNCTION(moments_accum) {
   for (std::uint64_t j = 0; j < state->head.columns; ++j) {
     if (!std::isfinite(row[j])) row[j] = std::numeric_limits<double>::quiet_NaN();
   }
-  AddRow(row, state->head.columns, state->columns(), state->pairs());
+  AddRow(row, state->head.columns, {state->columns(), state->pairs()});
   if (unlikely(++state->head.rows % kRowsPerReport == 0)) SayRowsRead("moments", state->head.rows);
   PG_RETURN_POINTER(state);
 }
@@ -88,8 +88,7 @@ SEGMENTATION_FUNCTION(moments_combine) {
     ereport(ERROR, (errcode(ERRCODE_DATA_EXCEPTION), errmsg("columns of moments must be the same for all rows")));
   }
   state->head.rows += other->head.rows;
-  MergeMoments(other->columns(), state->head.columns, state->columns());
-  MergePairs(other->pairs(), state->head.pairs, state->pairs());
+  MergeMoments({other->columns(), other->pairs()}, state->head.columns, {state->columns(), state->pairs()});
   PG_RETURN_POINTER(state);
 }
 
