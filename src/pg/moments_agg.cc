@@ -1,6 +1,8 @@
-// segmentation.moments(numbers, pairs): moments of columns over all rows, and of their pairs (core/column_moments.h).
+// segmentation.moments(numbers, pairs): moments of columns over all rows, and of their pairs (core/column_moments.h); and
+// segmentation.finite(value), a number or NULL.
 //
-// The state is `internal`, so that nobody can hand it bytes of their own: one block of flat memory in the aggregate's context.
+// The aggregate's state is `internal`, so that nobody can hand it bytes of their own: one block of flat memory in the
+// aggregate's context.
 #include <cmath>
 #include <cstring>
 #include <limits>
@@ -35,7 +37,8 @@ std::size_t BytesOf(const MomentsHead& head) {
 }
 
 MomentsState* NewState(MemoryContext context, const MomentsHead& shape) {
-  auto* state = static_cast<MomentsState*>(MemoryContextAllocHuge(context, BytesOf(shape) + shape.columns * sizeof(double)));
+  auto* state =
+      static_cast<MomentsState*>(MemoryContextAllocHuge(context, BytesOf(shape) + shape.columns * sizeof(double)));
   std::memset(state, 0, BytesOf(shape) + shape.columns * sizeof(double));
   state->head.columns = shape.columns;
   state->head.pairs = shape.pairs;
@@ -52,7 +55,8 @@ MomentsState* StateArgument(FunctionCallInfo fcinfo, int argument) {
 SEGMENTATION_FUNCTION(moments_accum) {
   MemoryContext context = AggregateContext(fcinfo);
   if (PG_ARGISNULL(1) || PG_ARGISNULL(2)) {
-    ereport(ERROR, (errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED), errmsg("arguments of moments must not be null"), errhint("Values may be: give an array of them.")));
+    ereport(ERROR, (errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED), errmsg("arguments of moments must not be null"),
+                    errhint("Values may be: give an array of them.")));
   }
   const FeatureArray numbers = ReadFeatures(PG_GETARG_ARRAYTYPE_P(1));
   MomentsState* state = StateArgument(fcinfo, 0);
@@ -115,7 +119,8 @@ SEGMENTATION_FUNCTION(moments_deserialize) {
   PG_RETURN_POINTER(state);
 }
 
-// Per column: rows, mean, standard deviation, skewness, zeros, negatives; then per pair: rows, correlation. NaN: not defined.
+// Per column: rows, mean, standard deviation, skewness, zeros, negatives; then per pair: rows, correlation. NaN: not
+// defined.
 SEGMENTATION_FUNCTION(moments_final) {
   AggregateContext(fcinfo);
   MomentsState* state = StateArgument(fcinfo, 0);
@@ -136,6 +141,13 @@ SEGMENTATION_FUNCTION(moments_final) {
     *to++ = Correlation(state->pairs()[i]);
   }
   PG_RETURN_ARRAYTYPE_P(result);
+}
+
+// In C because an inlined CASE would compute its argument three times.
+SEGMENTATION_FUNCTION(finite) {
+  const double value = PG_GETARG_FLOAT8(0);
+  if (!std::isfinite(value)) PG_RETURN_NULL();
+  PG_RETURN_FLOAT8(value);
 }
 
 }  // namespace segmentation

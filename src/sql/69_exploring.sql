@@ -44,9 +44,8 @@ AS $$
 $$;
 COMMENT ON FUNCTION segmentation.column_kind(regtype) IS 'Internal: number, boolean, time or category; NULL for types that cannot be described.';
 
--- A number, NULL where it is none. Bodies that are parsed now: whoever inlines them has no say in what their operators are.
-CREATE FUNCTION segmentation.finite(value double precision) RETURNS double precision LANGUAGE sql IMMUTABLE PARALLEL SAFE
-    RETURN CASE WHEN value > '-Infinity'::float8 AND value < 'Infinity'::float8 THEN value END;
+CREATE FUNCTION segmentation.finite(value double precision) RETURNS double precision
+    AS 'MODULE_PATHNAME', 'segmentation_finite' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
 COMMENT ON FUNCTION segmentation.finite(double precision) IS 'Internal: the value, NULL where it is NaN or infinite.';
 
 -- The columns to explore as source_columns has them, each with its kind, its base type and

@@ -221,6 +221,12 @@ my $odd = $t->query(q{SELECT segmentation.describe('public.odd'), segmentation.f
 is($odd->{state}, '', 'and of odd columns') or diag $odd->{err};
 $t->finish;
 
+# An overload for a domain would be taken before the one for numeric.
+$s->value("CREATE FUNCTION public.kmeans_number(price) RETURNS float8 $raise; CREATE FUNCTION public.kmeans_number(euro) RETURNS float8 $raise");
+is($s->query(q{SELECT kmeans_number(p) FROM odd})->{state}, 'P0666', 'a trap for a domain works when called');
+is($s->query("SELECT * FROM $_")->{state}, '', "and is not called: $_") for q{segmentation.describe('odd')}, q{segmentation.frequency('odd', 'p')}, q{segmentation.histogram('odd', 'p')}, q{segmentation.trend('odd', 'p', ARRAY['p'])}, q{segmentation.correlation('odd')}, q{segmentation.rfm('odd', 't', 'd', 'p', '2026-04-01', 3)};
+$s->value('DROP FUNCTION public.kmeans_number(price), public.kmeans_number(euro)');
+
 # What is not right
 my @wrong = (
     [q{describe(NULL)}, '22004', 'source must not be null'], [q{describe('customers', ARRAY['nope'])}, '42703', 'column "nope" of relation public.customers does not exist'],

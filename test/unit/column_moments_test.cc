@@ -22,7 +22,8 @@ struct Found {
 
 // Adds the second to the first.
 void Merge(Found right, Found* left) {
-  MergeMoments({right.columns.data(), right.pairs.data()}, left->columns.size(), {left->columns.data(), left->pairs.data()});
+  MergeMoments({right.columns.data(), right.pairs.data()}, left->columns.size(),
+               {left->columns.data(), left->pairs.data()});
 }
 
 Found MomentsOf(const std::vector<std::vector<double>>& rows, std::size_t from, std::size_t to) {
