@@ -9,6 +9,7 @@
 #include "core/error.h"
 #include "core/fit_warnings.h"
 #include "core/metrics.h"
+#include "core/pca.h"
 #include "core/preprocess.h"
 #include "core/random.h"
 #include "core/reduce.h"
@@ -58,9 +59,16 @@ Clustering FindInSample(const RowSet& rows, const Preprocessed& prepared, const 
 // Options init = explicit and warm_start: raw units to model space.
 std::vector<double> GivenCentroids(const std::vector<std::vector<double>>& given, const Options& options, const Preprocessed& rows) {
   std::vector<double> centroids;
-  const std::size_t dimensions = rows.offset.size();
+  const std::size_t dimensions = rows.points.dimensions();
   for (const std::vector<double>& raw : given) {
-    for (std::size_t j = 0; j < dimensions; ++j) centroids.push_back((raw[j] - rows.offset[j]) / rows.scale[j]);
+    std::vector<double> scaled;
+    for (std::size_t j = 0; j < raw.size(); ++j) scaled.push_back((raw[j] - rows.offset[j]) / rows.scale[j]);
+    if (rows.rotation) {
+      const std::vector<double> point = scaled;
+      scaled.resize(dimensions);
+      Rotate(point.data(), rows.rotation->center, rows.rotation->axes, scaled.data());
+    }
+    centroids.insert(centroids.end(), scaled.begin(), scaled.end());
     double* centroid = centroids.data() + centroids.size() - dimensions;
     for (std::size_t j = 0; j < dimensions; ++j) {
       // Its square must fit, and that of its difference to any row.
@@ -85,6 +93,10 @@ double WholeInertia(const Preprocessed& prepared, const Options& options, Thread
     return Evaluate(SumClusters(prepared.points, center, team, &prepared.inner), center, dimensions).metrics.total_inertia;
   }
   double sum = 0;
+  if (prepared.rotation) {
+    for (double variance : prepared.variances) sum += prepared.weight * variance;
+    return sum;
+  }
   for (std::size_t j = 0; j < dimensions; ++j) {
     sum += prepared.weight * prepared.columns[j].variance / prepared.scale[j] / prepared.scale[j];
   }
@@ -318,9 +330,10 @@ std::optional<Model> Fit(const RowSet& rows, std::int64_t k, const Options& opti
   Model model;
   model.distance = options.distance;
   model.scaling = Name(options.scale);
-  for (std::size_t j = 0; j < dimensions; ++j) model.inputs.emplace_back().name = FeatureName(options, j);
+  for (std::size_t j = 0; j < rows.dimensions; ++j) model.inputs.emplace_back().name = FeatureName(options, j);
   model.offset = prepared.offset;
   model.scale = prepared.scale;
+  model.rotation = prepared.rotation;
   model.centroids = settled.centroids;
   model.fit = RecordOf(rows, prepared, k, options, state);
   DescribeSegments(clusters, RowsOfClusters(clusters, rows, model.fit.rows), &model);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <initializer_list>
 
 #include "core/json.h"
@@ -10,8 +11,8 @@ namespace segmentation {
 namespace {
 
 constexpr const char* kKeys =
-    "blocks, distance, features, init, max_iter, min_gain, min_size, n_init, on_null, quality, scale, seed, tol, warm_start";
-constexpr const char* kKeysOfTrain = "distance, init, max_iter, min_gain, min_size, n_init, on_null, outliers, quality, scale, seed, tol";
+    "blocks, components, distance, features, init, max_iter, min_gain, min_size, n_init, on_null, quality, scale, seed, tol, warm_start";
+constexpr const char* kKeysOfTrain = "components, distance, init, max_iter, min_gain, min_size, n_init, on_null, outliers, quality, scale, seed, tol";
 
 template <typename Enum>
 struct Word {
@@ -158,7 +159,12 @@ void ReadOption(const std::string& key, const JsonValue& value, OptionsOf whose,
   } else if (key == "warm_start") {
     if (value.Array() == nullptr) BadValue(key, Shown(value), "Give an array of centroids, each an array of numbers in the units of the features.");
     options->warm_start = ReadCentroids(key, *value.Array());
-  } else if (key == "components" || key == "trim") {
+  } else if (key == "components") {
+    const bool whole = value.IsNumber() && value.Number() >= 1 && value.Number() <= 1e6 && value.Number() == std::floor(value.Number());
+    const bool share = value.IsNumber() && value.Number() > 0 && value.Number() < 1;
+    if (!whole && !share) BadValue(key, Shown(value), "Give a number of principal components, or the share of the variance, below 1, that they have to explain.");
+    options->components = value.Number();
+  } else if (key == "trim") {
     throw Error(ErrorCode::kNotSupported, "option \"" + key + "\" is not supported by this version", {}, valid);
   } else {
     throw Error(ErrorCode::kInvalidParameter, "unknown option " + Quoted(key), {}, valid);

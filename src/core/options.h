@@ -49,6 +49,9 @@ struct Options {
   // none): the columns of a category count as much as one number. In ascending order, apart from each other.
   std::vector<ColumnBlock> blocks;
   std::vector<std::vector<double>> warm_start;  // centroids of an earlier model, raw units, at most k: a start beside the others
+  // Principal components to cluster in: how many, or (below 1) the share of the variance that they have to explain at least. 0: the columns
+  // themselves.
+  double components = 0;
   double min_gain = 0.01;  // the share by which the inertia has to be lower for other centroids than those that warm_start leads to
 };
 

@@ -9,6 +9,7 @@
 #include "core/cell_points.h"
 #include "core/column_statistics.h"
 #include "core/error.h"
+#include "core/pca.h"
 #include "core/reduce.h"
 
 namespace segmentation {
@@ -122,6 +123,44 @@ void ScaleBlocks(const Options& options, Preprocessed* out) {
   }
 }
 
+// Takes the points to their principal components. squares: per column in model space, of rows that only their mean stands for.
+void ApplyRotation(const Options& options, const std::vector<double>& squares, ThreadTeam& team, Preprocessed* out) {
+  const Points& points = out->points;
+  const std::size_t columns = points.dimensions();
+  std::vector<double> center;
+  for (std::size_t j = 0; j < columns; ++j) center.push_back((out->columns[j].mean - out->offset[j]) / out->scale[j]);
+  PrincipalComponents components = ComponentsOf(Covariances(points, center, out->weight, squares, team), columns, team.interrupt());
+  KeepComponents(options.components, &components);
+  Tiles rotated(points.rows(), components.size(), points.weighted());
+  team.ForEach(points.tile_count(), [&](std::size_t tile, std::size_t, const Interrupt& interrupt) {
+    interrupt.Poll();
+    const double* values = points.tiles().Tile(tile);
+    for (std::size_t r = 0; r < points.RowsIn(tile); ++r) {
+      for (std::size_t q = 0; q < components.size(); ++q) {
+        const double* axis = components.axes.data() + q * columns;
+        double sum = 0;  // as the scorer adds
+        for (std::size_t j = 0; j < columns; ++j) sum += axis[j] * (values[j * kTileRows + r] - center[j]);
+        rotated.Tile(tile)[q * kTileRows + r] = sum;
+      }
+    }
+  });
+  for (std::size_t i = 0; points.weighted() && i < points.rows(); ++i) rotated.SetWeight(i, points.Weight(i));
+  // What lies within a cell has no correlations that are known of.
+  std::vector<double> deviations;
+  for (std::size_t i = 0; i < out->deviations.size(); i += columns) {
+    for (std::size_t q = 0; q < components.size(); ++q) {
+      double sum = 0;
+      for (std::size_t j = 0; j < columns; ++j) sum += components.axes[q * columns + j] * components.axes[q * columns + j] * out->deviations[i + j];
+      deviations.push_back(sum);
+    }
+  }
+  out->deviations = std::move(deviations);
+  out->variances = components.variances;
+  out->rotation = Rotation{std::move(center), std::move(components.axes)};
+  out->points = Points(std::move(rotated));
+  out->points.FindBounds(team);
+}
+
 // Takes every row to length 1; those that have none are dropped.
 void ApplyDirections(const Options& options, const Interrupt& interrupt, Preprocessed* out) {
   Tiles& points = out->points.tiles();
@@ -184,10 +223,10 @@ Preprocessed Preprocess(const RowSet& rows, const Options& options, ThreadTeam& 
   const bool with_cells = rows.cell_count > 0;
   const CellPoints cells = with_cells ? PointsOfCells(rows, team.interrupt()) : CellPoints{};
   const RowSet& set = with_cells ? cells.set : rows;
-  const bool in_place = !with_cells && set.rows > kLargestCopy && options.distance == Distance::kEuclidean;
+  const bool in_place = !with_cells && set.rows > kLargestCopy && options.distance == Distance::kEuclidean && options.components == 0;
   std::vector<const char*> order;
   if (!in_place) order = CanonicalOrder(set, team.interrupt());
-  Preprocessed out{in_place ? Points(set) : Points(Gather(set, order, team.interrupt())), {}, {}, {}, 0, 0, {}, {}};
+  Preprocessed out{in_place ? Points(set) : Points(Gather(set, order, team.interrupt())), {}, {}, {}, {}, {}, 0, 0, {}, {}};
   out.offset.assign(rows.dimensions, 0.0);
   out.scale.assign(rows.dimensions, 1.0);
   if (out.points.rows() == 0) return out;
@@ -209,8 +248,15 @@ Preprocessed Preprocess(const RowSet& rows, const Options& options, ThreadTeam& 
   if (options.scale != Scale::kNone || !options.blocks.empty()) out.points.Scale(out.offset, out.scale, team);
   if (with_cells) {
     out.deviations = DeviationsInOrder(cells, order, out.scale);
+  }
+  if (options.components > 0) {
+    std::vector<double> squares = cells.squares;
+    for (std::size_t j = 0; j < squares.size(); ++j) squares[j] /= out.scale[j] * out.scale[j];
+    ApplyRotation(options, squares, team, &out);
+  }
+  if (with_cells) {
     out.inner.assign(order.size(), 0.0);
-    for (std::size_t i = 0; i < out.deviations.size(); ++i) out.inner[i / rows.dimensions] += out.deviations[i];
+    for (std::size_t i = 0; i < out.deviations.size(); ++i) out.inner[i / out.points.dimensions()] += out.deviations[i];
   }
   if (options.distance == Distance::kCosine) {
     out.deviations.clear();

@@ -2,10 +2,12 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <vector>
 
 #include "core/column_statistics.h"
 #include "core/interrupt.h"
+#include "core/model.h"
 #include "core/options.h"
 #include "core/rows.h"
 #include "core/points.h"
@@ -18,6 +20,8 @@ struct Preprocessed {
   std::vector<ColumnStatistics> columns;  // raw units
   std::vector<double> offset;             // per column: z = (x - offset) / scale
   std::vector<double> scale;
+  std::optional<Rotation> rotation;       // where option components asks for it: points are y = axes * (z - center), fewer columns
+  std::vector<double> variances;          // of those components
   std::uint64_t without_direction = 0;    // rows of length 0 dropped under cosine distance
   double weight = 0;                      // of all rows
   // Where the set has cells: per point, the squared deviations (model space) of the rows that it stands for.
@@ -25,7 +29,7 @@ struct Preprocessed {
   std::vector<double> deviations;         // and per point and column; not under cosine distance, where directions have none
 };
 
-// More rows than this stay where they are and are read in the order in which they lie (Euclidean distance only).
+// More rows than this stay where they are and are read in the order in which they lie (Euclidean distance, no principal components).
 constexpr std::size_t kLargestCopy = 50000;
 
 // Finds offset and scale for options.scale (a column without spread gets scale 1) and takes the rows to model space: as tiles in
