@@ -299,49 +299,81 @@ void DescribeSegments(const std::vector<ClusterSums>& clusters, const std::vecto
 // Fewer rows are not worth single-precision copies, nor another thread.
 constexpr std::size_t kFilterRows = 1024;
 constexpr std::uint64_t kRowsPerThread = 10000;
+// Of random numbers, apart from those of the search.
+constexpr std::uint32_t kSampledStream = 0x40000010;
 
 }  // namespace
 
-std::optional<Model> Fit(const RowSet& rows, std::int64_t k, const Options& options, const Interrupt& interrupt, int threads) {
-  CheckOptions(options, k, rows.dimensions);
-  if (rows.rows + rows.cell_count == 0) return std::nullopt;
-  ThreadTeam team(interrupt, static_cast<int>(std::min<std::uint64_t>(static_cast<std::uint64_t>(threads),
-                                                                      (rows.rows + rows.cell_count) / kRowsPerThread)));
-  Preprocessed prepared = Preprocess(rows, options, team);
-  Points& points = prepared.points;
-  if (points.rows() == 0) return std::nullopt;
-  const std::size_t dimensions = points.dimensions();
-  const double whole = WholeInertia(prepared, options, team);
-  if (!std::isfinite(whole)) {
+Training::Training(const RowSet& rows, const Options& options, const Interrupt& interrupt, int threads)
+    : rows_(rows),
+      options_(options),
+      team_(interrupt, static_cast<int>(std::min<std::uint64_t>(static_cast<std::uint64_t>(threads), (rows.rows + rows.cell_count) / kRowsPerThread))) {
+  if (rows.rows + rows.cell_count == 0) return;
+  prepared_.emplace(Preprocess(rows, options, team_));
+  Points& points = prepared_->points;
+  if (points.rows() == 0) {
+    prepared_.reset();
+    return;
+  }
+  whole_ = WholeInertia(*prepared_, options, team_);
+  if (!std::isfinite(whole_)) {
     throw Error(ErrorCode::kNotFinite, "features are too large", "Their squared distances are beyond the range of double precision.",
                 "Divide them by a constant, or set option \"scale\".");
   }
-  if (points.rows() >= kFilterRows) points.BuildFilter(team);
+  if (points.rows() >= kFilterRows) points.BuildFilter(team_);
+}
+
+Model Training::Fit(std::int64_t k) {
+  const Points& points = prepared_->points;
+  const std::size_t dimensions = points.dimensions();
   SearchTask task;
   task.k = static_cast<std::size_t>(k);
-  task.options = options;
-  task.sizes_by_weight = rows.cell_count > 0;
-  task.shift = options.tol * whole / prepared.weight / static_cast<double>(dimensions);
+  task.options = options_;
+  task.sizes_by_weight = rows_.cell_count > 0;
+  task.shift = options_.tol * whole_ / prepared_->weight / static_cast<double>(dimensions);
 
-  Clustering state = FindBest(rows, prepared, task, team);
-  const Settled settled = Settle(prepared, task, &state, team);
+  Clustering state = FindBest(rows_, *prepared_, task, team_);
+  const Settled settled = Settle(*prepared_, task, &state, team_);
   const std::vector<ClusterSums>& clusters = settled.clusters;
 
   Model model;
-  model.distance = options.distance;
-  model.scaling = Name(options.scale);
-  for (std::size_t j = 0; j < rows.dimensions; ++j) model.inputs.emplace_back().name = FeatureName(options, j);
-  model.offset = prepared.offset;
-  model.scale = prepared.scale;
-  model.rotation = prepared.rotation;
+  model.distance = options_.distance;
+  model.scaling = Name(options_.scale);
+  for (std::size_t j = 0; j < rows_.dimensions; ++j) model.inputs.emplace_back().name = FeatureName(options_, j);
+  model.offset = prepared_->offset;
+  model.scale = prepared_->scale;
+  model.rotation = prepared_->rotation;
   model.centroids = settled.centroids;
-  model.fit = RecordOf(rows, prepared, k, options, state);
-  DescribeSegments(clusters, RowsOfClusters(clusters, rows, model.fit.rows), &model);
-  model.metrics = Evaluate(clusters, model.centroids, dimensions, interrupt).metrics;
-  model.metrics.total_inertia = whole;
-  model.warnings = WarningsOf(model, options, prepared, rows, state.converged);
+  model.fit = RecordOf(rows_, *prepared_, k, options_, state);
+  DescribeSegments(clusters, RowsOfClusters(clusters, rows_, model.fit.rows), &model);
+  model.metrics = Evaluate(clusters, model.centroids, dimensions, team_.interrupt()).metrics;
+  model.metrics.total_inertia = whole_;
+  model.warnings = WarningsOf(model, options_, *prepared_, rows_, state.converged);
   ValidateModel(model, ErrorCode::kInternal);
   return model;
+}
+
+Tiles Training::SamplePoints(std::size_t size) {
+  if (StandForOthers(*prepared_)) {
+    const CounterRandom random(static_cast<std::uint64_t>(options_.seed), kSampledStream);
+    return DrawRows(prepared_->points.tiles(), prepared_->deviations, size, random, team_.interrupt());
+  }
+  return Sample(rows_, *prepared_, size, team_).tiles();
+}
+
+std::optional<Model> Fit(const RowSet& rows, std::int64_t k, const Options& options, const Interrupt& interrupt, int threads) {
+  CheckOptions(options, k, rows.dimensions);
+  Training training(rows, options, interrupt, threads);
+  if (training.empty()) return std::nullopt;
+  return training.Fit(k);
+}
+
+std::vector<Model> FitRange(const RowSet& rows, std::int64_t k_min, std::int64_t k_max, const Options& options, const Interrupt& interrupt, int threads) {
+  CheckOptions(options, k_max, rows.dimensions);
+  Training training(rows, options, interrupt, threads);
+  std::vector<Model> models;
+  for (std::int64_t k = k_min; k <= k_max && !training.empty(); ++k) models.push_back(training.Fit(k));
+  return models;
 }
 
 }  // namespace segmentation

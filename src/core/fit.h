@@ -8,6 +8,7 @@
 #include "core/interrupt.h"
 #include "core/model.h"
 #include "core/options.h"
+#include "core/preprocess.h"
 #include "core/rows.h"
 
 namespace segmentation {
@@ -37,5 +38,31 @@ constexpr std::size_t kDrawnBytes = 10'000'000;
 // threads: how many may be used; few rows are never worth a thread.
 // Throws what Preprocess and CheckOptions throw.
 std::optional<Model> Fit(const RowSet& rows, std::int64_t k, const Options& options, const Interrupt& interrupt, int threads = 1);
+
+// The models that Fit makes for each k from k_min to k_max, from rows that are prepared once.
+std::vector<Model> FitRange(const RowSet& rows, std::int64_t k_min, std::int64_t k_max, const Options& options, const Interrupt& interrupt,
+                            int threads = 1);
+
+// Rows made ready, for one or more k. The set has to outlive it.
+class Training {
+ public:
+  Training(const RowSet& rows, const Options& options, const Interrupt& interrupt, int threads);
+
+  bool empty() const { return !prepared_; }
+  // The following where it is not empty. k is good for the options (CheckOptions).
+  Model Fit(std::int64_t k);
+  // Up to `size` of the points in model space, without their filter, by the hash of their values; where cells stand for rows, `size` that
+  // are drawn from the cells.
+  Tiles SamplePoints(std::size_t size);
+  const Preprocessed& prepared() const { return *prepared_; }
+  ThreadTeam& team() { return team_; }
+
+ private:
+  const RowSet& rows_;
+  const Options options_;
+  ThreadTeam team_;
+  std::optional<Preprocessed> prepared_;
+  double whole_ = 0;  // inertia about the mean
+};
 
 }  // namespace segmentation

@@ -164,6 +164,8 @@ void ReadOption(const std::string& key, const JsonValue& value, OptionsOf whose,
     const bool share = value.IsNumber() && value.Number() > 0 && value.Number() < 1;
     if (!whole && !share) BadValue(key, Shown(value), "Give a number of principal components, or the share of the variance, below 1, that they have to explain.");
     options->components = value.Number();
+  } else if (key == "k_min" && whose == OptionsOf::kRange) {
+    options->k_min = ReadInteger(key, value, INT64_MIN, INT64_MAX);
   } else if (key == "trim") {
     throw Error(ErrorCode::kNotSupported, "option \"" + key + "\" is not supported by this version", {}, valid);
   } else {
@@ -205,6 +207,15 @@ void CheckOptions(const Options& options, std::int64_t k, std::size_t dimensions
   if (k < 1 || k > kMaxClusters) {
     throw Error(ErrorCode::kInvalidParameter, "number of clusters is out of range", "k is " + std::to_string(k) + ".",
                 "Valid values are whole numbers from 1 to " + std::to_string(kMaxClusters) + ".");
+  }
+  if (options.k_min != 0) {
+    if (options.k_min < 1 || options.k_min > k) {
+      throw Error(ErrorCode::kInvalidParameter, "k_min is out of range", "It is " + std::to_string(options.k_min) + ", and k_max " + std::to_string(k) + ".",
+                  "Valid values are whole numbers from 1 to k_max.");
+    }
+    if (options.init == Init::kExplicit || !options.warm_start.empty()) {
+      throw Error(ErrorCode::kInvalidParameter, "initial centroids cannot be given for several numbers of clusters");
+    }
   }
   if (options.init == Init::kExplicit && options.initial_centroids.size() != static_cast<std::size_t>(k)) {
     throw Error(ErrorCode::kInvalidParameter, "number of initial centroids does not match k",

@@ -52,11 +52,13 @@ struct Options {
   // Principal components to cluster in: how many, or (below 1) the share of the variance that they have to explain at least. 0: the columns
   // themselves.
   double components = 0;
+  std::int64_t k_min = 0;  // of kmeans_range: every k from there; 0: one k
   double min_gain = 0.01;  // the share by which the inertia has to be lower for other centroids than those that warm_start leads to
 };
 
 // Who takes them: segmentation.train sets some itself, and has others of its own, which are not among what is parsed here.
-enum class OptionsOf { kAggregate, kTrain };
+// kmeans_range keeps what its states were asked for as options, k_min among them.
+enum class OptionsOf { kAggregate, kTrain, kRange };
 
 // Reads options from JSON text (UTF-8). Throws kInvalidParameter for an unknown key or a bad value, with the valid ones in
 // the hint, and kNotSupported for one that this version knows of but cannot do.

@@ -12,6 +12,9 @@ namespace {
   throw Error(ErrorCode::kInvalidParameter, message, detail, hint);
 }
 
+// Outliers by bounds for each feature.
+bool HasBounds(const OutlierRule& rule) { return rule.method == OutlierMethod::kIqr || rule.method == OutlierMethod::kZscore; }
+
 bool SurveyDecides(const FeaturePlan& feature) {
   return feature.categorical || feature.limit_low || feature.limit_high || feature.impute == Impute::kMedian || feature.impute == Impute::kMean;
 }
@@ -140,7 +143,7 @@ void SetBounds(const TrainingPlan& plan, std::size_t i, const JsonObject* descri
 }  // namespace
 
 bool NeedsSurvey(const TrainingPlan& plan) {
-  return plan.outliers.method != OutlierMethod::kNone || std::any_of(plan.features.begin(), plan.features.end(), SurveyDecides);
+  return HasBounds(plan.outliers) || std::any_of(plan.features.begin(), plan.features.end(), SurveyDecides);
 }
 
 std::string SurveyRequestOf(const TrainingPlan& plan) {
@@ -175,7 +178,7 @@ Preparation MakePreparation(const TrainingPlan& plan, const JsonValue& survey) {
     const std::size_t width = out.model.inputs.back().Columns();
     if (feature.categorical) {
       out.blocks.emplace_back(column, column + width - 1);
-    } else if (plan.outliers.method != OutlierMethod::kNone) {
+    } else if (HasBounds(plan.outliers)) {
       SetBounds(plan, i, descriptions[i], quantiles, &out);
     }
     column += width;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include "core/json.h"
 
@@ -10,6 +11,7 @@ namespace {
 
 constexpr const char* kPrepareKeys = "encode, impute, limits, min_share, transform";
 constexpr const char* kOutlierKeys = "factor, max_share, method";
+constexpr const char* kLofKeys = "contamination, max_share, method, neighbors";
 constexpr double kWinsorLow = 0.01;
 constexpr double kWinsorHigh = 0.99;
 
@@ -112,37 +114,46 @@ void ReadFeature(const JsonValue& value, FeaturePlan* plan) {
   }
 }
 
+// A number above 0, up to `most`.
+double ReadRuleNumber(const std::string& key, const JsonValue& value, double most, const char* hint) {
+  if (value.IsNumber() && value.Number() > 0 && value.Number() <= most) return value.Number();
+  Bad("invalid value for \"" + key + "\" in option \"outliers\"", "The value is " + Shown(value) + ".", hint);
+}
+
+OutlierMethod ReadMethod(const JsonValue* value) {
+  const std::string* word = value == nullptr ? nullptr : value->String();
+  if (word != nullptr && *word == "iqr") return OutlierMethod::kIqr;
+  if (word != nullptr && *word == "zscore") return OutlierMethod::kZscore;
+  if (word != nullptr && *word == "lof") return OutlierMethod::kLof;
+  Bad("option \"outliers\" has no valid method", value == nullptr ? "It has none." : "It is " + Shown(*value) + ".",
+      "Valid methods are \"iqr\", \"lof\" and \"zscore\".");
+}
+
 OutlierRule ReadOutliers(const JsonValue& value) {
   OutlierRule rule;
   if (value.IsNull()) return rule;
   constexpr const char* kHint = "For example {\"method\": \"iqr\", \"factor\": 1.5, \"max_share\": 0.1}.";
   if (value.Object() == nullptr) Bad("option \"outliers\" must be a JSON object", std::string("It is ") + value.TypeName() + ".", kHint);
-  const JsonValue* method = Member(*value.Object(), "method");
-  const std::string* word = method == nullptr ? nullptr : method->String();
-  if (word != nullptr && *word == "iqr") {
-    rule.method = OutlierMethod::kIqr;
-    rule.factor = 1.5;
-  } else if (word != nullptr && *word == "zscore") {
-    rule.method = OutlierMethod::kZscore;
-    rule.factor = 3;
-  } else if (word != nullptr && *word == "lof") {
-    throw Error(ErrorCode::kNotSupported, "outliers by local outlier factor are not supported by this version", {},
-                "Valid methods are \"iqr\" and \"zscore\".");
-  } else {
-    Bad("option \"outliers\" has no valid method", method == nullptr ? "It has none." : "It is " + Shown(*method) + ".",
-        "Valid methods are \"iqr\" and \"zscore\".");
-  }
+  rule.method = ReadMethod(Member(*value.Object(), "method"));
+  const bool by_lof = rule.method == OutlierMethod::kLof;
+  rule.factor = rule.method == OutlierMethod::kIqr ? 1.5 : 3;
   for (const auto& [key, item] : *value.Object()) {
     if (key == "method") continue;
-    if (key != "factor" && key != "max_share") {
-      Bad("unknown key " + Quoted(key) + " in option \"outliers\"", "", std::string("Valid keys are ") + kOutlierKeys + ".");
+    if (key == "max_share") {
+      rule.max_share = ReadRuleNumber(key, item, 1, "Give the largest share of rows that may be left out, above 0 and at most 1.");
+    } else if (key == "factor" && !by_lof) {
+      rule.factor = ReadRuleNumber(key, item, std::numeric_limits<double>::max(), "Give a number above 0.");
+    } else if (key == "contamination" && by_lof) {
+      rule.contamination = ReadRuleNumber(key, item, 0.5, "Give the share of rows that are outliers, above 0 and at most 0.5.");
+    } else if (key == "neighbors" && by_lof) {
+      rule.neighbors = ReadRuleNumber(key, item, 1e6, "Give a whole number of neighbours, for example 20.");
+      if (rule.neighbors != std::floor(rule.neighbors)) ReadRuleNumber(key, item, 0, "Give a whole number of neighbours, for example 20.");
+    } else {
+      Bad("unknown key " + Quoted(key) + " in option \"outliers\"", "", std::string("Valid keys are ") + (by_lof ? kLofKeys : kOutlierKeys) + ".");
     }
-    const bool is_share = key == "max_share";
-    if (!item.IsNumber() || !(item.Number() > 0) || (is_share && !(item.Number() <= 1))) {
-      Bad("invalid value for \"" + key + "\" in option \"outliers\"", "The value is " + Shown(item) + ".",
-          is_share ? "Give the largest share of rows that may be left out, above 0 and at most 1." : "Give a number above 0.");
-    }
-    (is_share ? rule.max_share : rule.factor) = item.Number();
+  }
+  if (by_lof && rule.contamination > rule.max_share) {
+    Bad("option \"outliers\" leaves out more rows than it allows", "\"contamination\" is above \"max_share\".", "Set both.");
   }
   return rule;
 }

@@ -11,7 +11,7 @@
 namespace segmentation {
 
 enum class Impute { kNone, kMedian, kMean, kMode, kValue };
-enum class OutlierMethod { kNone, kIqr, kZscore };
+enum class OutlierMethod { kNone, kIqr, kZscore, kLof };
 
 struct FeaturePlan {
   std::string name;  // UTF-8
@@ -28,6 +28,8 @@ struct OutlierRule {
   OutlierMethod method = OutlierMethod::kNone;
   double factor = 0;         // iqr: of the interquartile range beyond the quartiles; zscore: of the standard deviation, after transforms
   double max_share = 0.1;    // of the rows; more is an error
+  double neighbors = 20;     // lof (outliers.h)
+  double contamination = 0.05;  // lof: share of the rows that are outliers
 };
 
 struct TrainingPlan {
@@ -37,8 +39,7 @@ struct TrainingPlan {
 };
 
 // Reads {"features": [{"name": "age", "categorical": false}, ...], "prepare": {"income": {"transform": "log1p", "impute": "median"},
-// "channel": {"encode": "onehot"}}, "outliers": {"method": "iqr"}, "skips": false}. Throws kInvalidParameter, with the valid keys and values in the hint,
-// and kNotSupported for the method lof.
+// "channel": {"encode": "onehot"}}, "outliers": {"method": "iqr"}, "skips": false}. Throws kInvalidParameter, with the valid keys and values in the hint.
 TrainingPlan ParseTrainingPlan(std::string_view json);
 
 }  // namespace segmentation

@@ -10,11 +10,11 @@ bool SameValue(const struct varlena* a, const struct varlena* b) {
   return VARSIZE_ANY_EXHDR(a) == VARSIZE_ANY_EXHDR(b) && memcmp(VARDATA_ANY(a), VARDATA_ANY(b), VARSIZE_ANY_EXHDR(a)) == 0;
 }
 
-// Whether arguments 2 and 3 are constants; arguments of the transition function come one later than those of the aggregate.
-bool IsConstant(FunctionCallInfo fcinfo) {
+// Whether what is asked for is constant; arguments of the transition function come one later than those of the aggregate.
+bool IsConstant(FunctionCallInfo fcinfo, const FitArguments& where) {
   const Aggref* aggregate = AggGetAggref(fcinfo);  // none in a window
   if (aggregate == nullptr) return false;
-  const int last = Min(PG_NARGS() - 1, 3);
+  const int last = Min(PG_NARGS() - 1, where.options);
   for (int i = 2; i <= last; ++i) {
     if (list_length(aggregate->args) < i) return false;
     if (!IsA(static_cast<TargetEntry*>(list_nth(aggregate->args, i - 1))->expr, Const)) return false;
@@ -23,15 +23,20 @@ bool IsConstant(FunctionCallInfo fcinfo) {
 }
 
 // Replaces what is kept, whole or not at all.
-FitRequest* KeepRequest(FunctionCallInfo fcinfo, std::int32_t k, struct varlena* options) {
-  const std::string_view text = OptionsText(options);
+FitRequest* KeepRequest(FunctionCallInfo fcinfo, const FitArguments& where, std::int32_t k_min, std::int32_t k, struct varlena* options) {
+  std::string_view text = OptionsText(options);
+  if (where.k_min > 0) {
+    const bool others = text.find(':') != std::string_view::npos;
+    text = psprintf("{\"k_min\": %d%s%s", k_min, others ? ", " : "", text.data() + 1);
+  }
   const std::size_t value_bytes = options == nullptr ? 0 : VARSIZE(options);
   const std::size_t bytes = sizeof(FitRequest) + MAXALIGN(value_bytes) + text.size() + 1;
   auto* block = static_cast<char*>(MemoryContextAlloc(fcinfo->flinfo->fn_mcxt, bytes));
   auto* request = reinterpret_cast<FitRequest*>(block);
   *request = {};
   request->k = k;
-  request->constant = IsConstant(fcinfo);
+  request->k_min = k_min;
+  request->constant = IsConstant(fcinfo, where);
   if (options != nullptr) {
     request->value = reinterpret_cast<struct varlena*>(block + sizeof(FitRequest));
     memcpy(request->value, options, value_bytes);
@@ -53,23 +58,24 @@ std::string_view OptionsText(struct varlena* options) {
   return ToUtf8(JsonbToCString(nullptr, &json->root, static_cast<int>(VARSIZE(json))));
 }
 
-FitRequest* ReadFitRequest(FunctionCallInfo fcinfo) {
-  if (PG_ARGISNULL(2)) ereport(ERROR, (errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED), errmsg("number of clusters must not be null")));
+FitRequest* ReadFitRequest(FunctionCallInfo fcinfo, const FitArguments& where) {
+  if (PG_ARGISNULL(where.k) || (where.k_min > 0 && PG_ARGISNULL(where.k_min))) ereport(ERROR, (errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED), errmsg("number of clusters must not be null")));
   auto* known = static_cast<FitRequest*>(fcinfo->flinfo->fn_extra);
   if (likely(known != nullptr && known->constant)) return known;
-  const std::int32_t k = PG_GETARG_INT32(2);
+  const std::int32_t k_min = where.k_min > 0 ? PG_GETARG_INT32(where.k_min) : 0;
+  const std::int32_t k = PG_GETARG_INT32(where.k);
   struct varlena* options = nullptr;
-  if (PG_NARGS() > 3 && !PG_ARGISNULL(3)) options = PG_GETARG_VARLENA_PP(3);
-  if (likely(known != nullptr && known->k == k && SameValue(known->value, options))) return known;
-  if (options != nullptr) options = reinterpret_cast<struct varlena*>(PG_GETARG_JSONB_P(3));
-  return KeepRequest(fcinfo, k, options);
+  if (PG_NARGS() > where.options && !PG_ARGISNULL(where.options)) options = PG_GETARG_VARLENA_PP(where.options);
+  if (likely(known != nullptr && known->k == k && known->k_min == k_min && SameValue(known->value, options))) return known;
+  if (options != nullptr) options = reinterpret_cast<struct varlena*>(PG_GETARG_JSONB_P(where.options));
+  return KeepRequest(fcinfo, where, k_min, k, options);
 }
 
 void CheckFitRequest(FitRequest* request, std::uint32_t dimensions) {
   if (likely(request->checked_dimensions == dimensions)) return;
   OnNull on_null = OnNull::kError;
   CallCore([&] {
-    const Options options = ParseOptions(request->text());
+    const Options options = ParseOptions(request->text(), request->k_min != 0 ? OptionsOf::kRange : OptionsOf::kAggregate);
     CheckOptions(options, request->k, dimensions);
     on_null = options.on_null;
   });

@@ -12,8 +12,9 @@ namespace segmentation {
 // whether they were kept.
 struct FitRequest {
   std::int32_t k;
+  std::int32_t k_min;        // 0: one k
   std::size_t options_bytes;
-  char* options;             // JSON text in UTF-8
+  char* options;             // JSON text in UTF-8, with k_min where there is one
   struct varlena* value;     // the jsonb they came from; nullptr for none
   OnNull on_null;            // valid once checked_dimensions is set
   bool constant;             // k and options are constants of the query: no row can bring others
@@ -22,8 +23,15 @@ struct FitRequest {
   std::string_view text() const { return {options, options_bytes}; }
 };
 
-// Reads k (argument 2) and options (argument 3, where there is one). In fn_extra of the call.
-FitRequest* ReadFitRequest(FunctionCallInfo fcinfo);
+// Where a transition function has them; k_min 0: nowhere. Options need not be there.
+struct FitArguments {
+  int k_min, k, options, weight;
+};
+constexpr FitArguments kOneK = {0, 2, 3, 4};
+constexpr FitArguments kRangeOfK = {2, 3, 4, 5};
+
+// Reads what a row asks for. In fn_extra of the call.
+FitRequest* ReadFitRequest(FunctionCallInfo fcinfo, const FitArguments& where);
 
 // Raises 22023 and others unless k and options are good for rows of so many features.
 void CheckFitRequest(FitRequest* request, std::uint32_t dimensions);

@@ -5,9 +5,12 @@
 // or change a second state that anybody else may see (shared_rows.h).
 #include <cstring>
 
+#include "core/k_trials.h"
 #include "pg/fit_request.h"
 #include "pg/flat_state.h"
+#include "pg/model_type.h"
 #include "pg/progress.h"
+#include "pg/settings.h"
 #include "pg/sketch_state.h"
 #include "pg/train.h"
 
@@ -202,17 +205,45 @@ TrainedValue TrainState(Datum value) {
   return trained;
 }
 
-}  // namespace
+// The models of a state for every k that it was asked for; their number in `count`.
+Datum* TrainRange(Datum value, int* count) {
+  const OtherState state = ReadOther(value);
+  if (state.object != nullptr) SettledShape(state.object);
+  Datum* models = nullptr;
+  *count = 0;
+  CallCore([&] {
+    const RowSet rows = state.object != nullptr ? SettledRows(state.object) : RowsOf(state.view);
+    const Options options = ParseOptions(state.options(), OptionsOf::kRange);
+    const std::vector<Model> trained = FitRange(rows, options.k_min, state.k(), options, ServerInterrupt(), TrainingThreads());
+    models = static_cast<Datum*>(Allocate((trained.size() + 1) * sizeof(Datum)));
+    for (const Model& model : trained) models[(*count)++] = PointerGetDatum(MakeModelValue(model));
+  });
+  return models;
+}
 
-// (state, features, k [, options [, weight]])
-SEGMENTATION_FUNCTION(kmeans_accum) {
+// Which k is best for the rows of a state, as JSON with the model (core/k_trials.h); nullptr without rows.
+char* ChooseForState(Datum value) {
+  const OtherState state = ReadOther(value);
+  if (state.object != nullptr) SettledShape(state.object);
+  char* answer = nullptr;
+  CallCore([&] {
+    const RowSet rows = state.object != nullptr ? SettledRows(state.object) : RowsOf(state.view);
+    const Options options = ParseOptions(state.options(), OptionsOf::kRange);
+    Training training(rows, options, ServerInterrupt(), TrainingThreads());
+    if (training.empty()) return;
+    answer = AllocateString(ChooseAndFit(&training, static_cast<std::size_t>(options.k_min), static_cast<std::size_t>(state.k()), options));
+  });
+  return answer;
+}
+
+Datum AccumulateFit(FunctionCallInfo fcinfo, const FitArguments& where) {
   MemoryContext context = AggregateContext(fcinfo);
   if (PG_ARGISNULL(1)) return SameState(fcinfo);
-  FitRequest* request = ReadFitRequest(fcinfo);
+  FitRequest* request = ReadFitRequest(fcinfo, where);
   RowArguments row;
   Datum result;
   if (PG_ARGISNULL(0)) {
-    ReadRow(fcinfo, 4, &row);
+    ReadRow(fcinfo, where.weight, &row);
     CheckFitRequest(request, static_cast<std::uint32_t>(row.features.length));
     FlatState flat;
     if (StartFlat(row, 0, request->k, request->options, request->options_bytes, &flat) &&
@@ -227,7 +258,7 @@ SEGMENTATION_FUNCTION(kmeans_accum) {
   FlatState flat;
   if (!IsSketchState(PG_GETARG_DATUM(0)) && ReadFlatState(PG_GETARG_DATUM(0), &flat) && flat.view.header.has_fit) {
     RequireSameFit(flat.view.k, flat.view.options, request->k, request->text());
-    ReadRow(fcinfo, 4, &row);
+    ReadRow(fcinfo, where.weight, &row);
     CheckFitRequest(request, flat.view.header.dimensions);
     if (AppendFlat(&flat, {request->on_null, true}, row, &result)) return result;
   }
@@ -239,11 +270,19 @@ SEGMENTATION_FUNCTION(kmeans_accum) {
     RequireSameFit(state->k, {state->options, state->options_bytes}, request->k, request->text());
     state->matched = request->constant ? request : nullptr;
   }
-  ReadRow(fcinfo, 4, &row);
+  ReadRow(fcinfo, where.weight, &row);
   AppendFeatures(state, row.features, row.weight, row.weight_is_null);
   if (unlikely(state->all_rows() % kRowsPerReport == 0)) SayRowsRead("training", state->all_rows());
   return StateResult(fcinfo, state);
 }
+
+}  // namespace
+
+// (state, features, k [, options [, weight]])
+SEGMENTATION_FUNCTION(kmeans_accum) { return AccumulateFit(fcinfo, kOneK); }
+
+// (state, features, k_min, k_max [, options [, weight]])
+SEGMENTATION_FUNCTION(kmeans_range_accum) { return AccumulateFit(fcinfo, kRangeOfK); }
 
 SEGMENTATION_FUNCTION(kmeans_combine) {
   MemoryContext context = AggregateContext(fcinfo);
@@ -271,6 +310,27 @@ SEGMENTATION_FUNCTION(kmeans_final) {
   SayWarnings(fcinfo, trained);
   if (trained.value == nullptr) PG_RETURN_NULL();
   PG_RETURN_POINTER(trained.value);
+}
+
+SEGMENTATION_FUNCTION(kmeans_range_final) {
+  AggregateContext(fcinfo);
+  if (PG_ARGISNULL(0)) PG_RETURN_NULL();
+  int count;
+  Datum* models = TrainRange(PG_GETARG_DATUM(0), &count);
+  if (count == 0) PG_RETURN_NULL();
+  const Oid type = get_element_type(get_fn_expr_rettype(fcinfo->flinfo));
+  int16 length;
+  bool by_value;
+  char alignment;
+  get_typlenbyvalalign(type, &length, &by_value, &alignment);
+  PG_RETURN_ARRAYTYPE_P(construct_array(models, count, type, length, by_value, alignment));
+}
+
+SEGMENTATION_FUNCTION(choose_final) {
+  AggregateContext(fcinfo);
+  const char* answer = PG_ARGISNULL(0) ? nullptr : ChooseForState(PG_GETARG_DATUM(0));
+  if (answer == nullptr) PG_RETURN_NULL();
+  PG_RETURN_DATUM(DirectFunctionCall1(jsonb_in, CStringGetDatum(answer)));
 }
 
 // (state, features, capacity [, weight])
@@ -334,7 +394,7 @@ SEGMENTATION_FUNCTION(kmeans_fit) {
   const std::int32_t k = PG_GETARG_INT32(1);
   const std::string_view options = OptionsText(reinterpret_cast<struct varlena*>(PG_GETARG_JSONB_P(2)));
   TrainedValue trained{};
-  CallCore([&] { trained = KeepModel(Train(RowsOf(ReadTrustedSketch(SketchBytesOf(sketch))), k, options)); });
+  CallCore([&] { trained = KeepModel(Train(RowsOf(ReadTrustedSketch(SketchBytesOf(sketch))), k, options, OptionsOf::kAggregate)); });
   SayWarnings(fcinfo, trained);
   if (trained.value == nullptr) PG_RETURN_NULL();
   PG_RETURN_POINTER(trained.value);

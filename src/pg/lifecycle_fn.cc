@@ -9,7 +9,9 @@
 #include "core/json_writer.h"
 #include "core/match.h"
 #include "core/model_edit.h"
+#include "core/outliers.h"
 #include "core/preparation.h"
+#include "pg/array_arg.h"
 #include "pg/fit_request.h"
 #include "pg/model_type.h"
 #include "pg/result_rows.h"
@@ -126,11 +128,39 @@ SEGMENTATION_FUNCTION(plan_training) {
     ObjectWriter to(&out);
     to.Bool("needs_survey", NeedsSurvey(plan));
     to.NumberOrNull("max_left_out", leaves_out ? plan.outliers.max_share : Metrics::kUndefined);
+    if (plan.outliers.method == OutlierMethod::kLof) {
+      ObjectWriter lof(to.Key("lof"));
+      lof.Number("neighbors", plan.outliers.neighbors);
+      lof.Number("contamination", plan.outliers.contamination);
+      lof.Close();
+    }
     *to.Key("request") += SurveyRequestOf(plan);
     to.Close();
     answer = AllocateString(out);
   });
   PG_RETURN_DATUM(JsonDatum(answer));
+}
+
+// (factors, contamination): NULL factors are of rows that have none.
+SEGMENTATION_FUNCTION(contamination_threshold) {
+  ArrayType* array = PG_GETARG_ARRAYTYPE_P(0);
+  if (ARR_NDIM(array) == 0) PG_RETURN_NULL();
+  const FeatureArray factors = ReadFeatures(array);
+  const double contamination = PG_GETARG_FLOAT8(1);
+  if (!(contamination > 0 && contamination <= 0.5)) {
+    ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("contamination must be above 0 and at most 0.5")));
+  }
+  double threshold = 0;
+  bool found = false;
+  CallCore([&] {
+    std::vector<double> known(static_cast<std::size_t>(factors.length));
+    CopyFeatures(factors, known.data());
+    known.erase(std::remove_if(known.begin(), known.end(), [](double factor) { return std::isnan(factor); }), known.end());
+    found = !known.empty();
+    if (found) threshold = ContaminationThreshold(known, contamination);
+  });
+  if (!found) PG_RETURN_NULL();
+  PG_RETURN_FLOAT8(threshold);
 }
 
 // (plan, survey)

@@ -232,7 +232,7 @@ void SetFitText(SketchState* state, std::int32_t k, std::string_view text) {
   OnNull on_null = OnNull::kError;
   bool unscaled = false;
   CallCore([&] {
-    const Options options = ParseOptions(text);
+    const Options options = ParseOptions(text, OptionsOf::kRange);
     CheckOptions(options, k, 0);
     on_null = options.on_null;
     unscaled = options.scale == Scale::kNone;
@@ -269,7 +269,7 @@ void AppendFeatures(SketchState* state, const FeatureArray& features, const doub
     state->shape.weighted = weight != nullptr;
     SetDimensions(state, static_cast<std::size_t>(features.length));
     if (state->shape.has_fit) {
-      CallCore([&] { CheckOptions(ParseOptions({state->options, state->options_bytes}), state->k, state->shape.dimensions); });
+      CallCore([&] { CheckOptions(ParseOptions({state->options, state->options_bytes}, OptionsOf::kRange), state->k, state->shape.dimensions); });
     }
   } else if (unlikely(state->shape.dimensions != static_cast<std::uint32_t>(features.length))) {
     RaiseDimensionMismatch(features.length, static_cast<int>(state->shape.dimensions), "earlier rows have");

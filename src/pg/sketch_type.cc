@@ -12,7 +12,7 @@ namespace {
 void Validate(const char* bytes, std::size_t length, ErrorCode code) {
   CallCore([&] {
     const SketchView view = ReadSketch({bytes, length}, code, ServerInterrupt());
-    if (view.header.has_fit) CheckOptions(ParseOptions(view.options), view.k, view.header.dimensions);
+    if (view.header.has_fit) CheckOptions(ParseOptions(view.options, OptionsOf::kRange), view.k, view.header.dimensions);
   });
 }
 

@@ -10,7 +10,7 @@ namespace segmentation {
 namespace {
 
 // The kinds of warning, to remember which were said.
-constexpr const char* kCodes[] = {"unscaled", "skewed", "fewer_clusters", "min_size", "not_converged", "not_exact"};
+constexpr const char* kCodes[] = {"unscaled", "skewed", "fewer_clusters", "min_size", "not_converged", "not_exact", "no_structure"};
 
 std::uintptr_t BitOf(const char* code) {
   std::uintptr_t bit = 1;
@@ -23,8 +23,8 @@ std::uintptr_t BitOf(const char* code) {
 
 }  // namespace
 
-std::optional<Model> Train(const RowSet& rows, std::int32_t k, std::string_view options) {
-  return Fit(rows, k, ParseOptions(options), ServerInterrupt(), TrainingThreads());
+std::optional<Model> Train(const RowSet& rows, std::int32_t k, std::string_view options, OptionsOf whose) {
+  return Fit(rows, k, ParseOptions(options, whose), ServerInterrupt(), TrainingThreads());
 }
 
 TrainedValue KeepModel(const std::optional<Model>& model) {

@@ -15,8 +15,8 @@ struct TrainedValue {
   char** messages;
 };
 
-// From inside C++. options: JSON in UTF-8.
-std::optional<Model> Train(const RowSet& rows, std::int32_t k, std::string_view options);
+// From inside C++. options: JSON in UTF-8; of a state, or of a user.
+std::optional<Model> Train(const RowSet& rows, std::int32_t k, std::string_view options, OptionsOf whose = OptionsOf::kRange);
 TrainedValue KeepModel(const std::optional<Model>& model);
 
 // Says each warning as a NOTICE, a kind of warning once per call site of a query.

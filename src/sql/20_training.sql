@@ -25,6 +25,28 @@ CREATE AGGREGATE kmeans(features double precision[], k integer, options jsonb, w
 );
 COMMENT ON AGGREGATE kmeans(double precision[], integer, jsonb, double precision) IS 'Trains k-means on weighted rows: a weight of 2 counts as two equal rows, 0 leaves the row out.';
 
+CREATE FUNCTION kmeans_range_accum(kmeans_sketch, double precision[], integer, integer) RETURNS kmeans_sketch
+    AS 'MODULE_PATHNAME', 'segmentation_kmeans_range_accum' LANGUAGE C IMMUTABLE PARALLEL SAFE;
+CREATE FUNCTION kmeans_range_accum(kmeans_sketch, double precision[], integer, integer, jsonb) RETURNS kmeans_sketch
+    AS 'MODULE_PATHNAME', 'segmentation_kmeans_range_accum' LANGUAGE C IMMUTABLE PARALLEL SAFE;
+CREATE FUNCTION kmeans_range_accum(kmeans_sketch, double precision[], integer, integer, jsonb, double precision) RETURNS kmeans_sketch
+    AS 'MODULE_PATHNAME', 'segmentation_kmeans_range_accum' LANGUAGE C IMMUTABLE PARALLEL SAFE;
+CREATE FUNCTION kmeans_range_final(kmeans_sketch) RETURNS kmeans_model[]
+    AS 'MODULE_PATHNAME', 'segmentation_kmeans_range_final' LANGUAGE C IMMUTABLE PARALLEL SAFE;
+
+CREATE AGGREGATE kmeans_range(features double precision[], k_min integer, k_max integer) (
+    SFUNC = kmeans_range_accum, STYPE = kmeans_sketch, SSPACE = 2048, FINALFUNC = kmeans_range_final, COMBINEFUNC = kmeans_combine, PARALLEL = SAFE
+);
+COMMENT ON AGGREGATE kmeans_range(double precision[], integer, integer) IS 'Trains k-means on the rows for every k from k_min to k_max, from one read: an array of models, each that of kmeans. NULL without rows.';
+CREATE AGGREGATE kmeans_range(features double precision[], k_min integer, k_max integer, options jsonb) (
+    SFUNC = kmeans_range_accum, STYPE = kmeans_sketch, SSPACE = 2048, FINALFUNC = kmeans_range_final, COMBINEFUNC = kmeans_combine, PARALLEL = SAFE
+);
+COMMENT ON AGGREGATE kmeans_range(double precision[], integer, integer, jsonb) IS 'Trains k-means on the rows for every k from k_min to k_max, from one read, with options such as {"scale": "zscore"}.';
+CREATE AGGREGATE kmeans_range(features double precision[], k_min integer, k_max integer, options jsonb, weight double precision) (
+    SFUNC = kmeans_range_accum, STYPE = kmeans_sketch, SSPACE = 2048, FINALFUNC = kmeans_range_final, COMBINEFUNC = kmeans_combine, PARALLEL = SAFE
+);
+COMMENT ON AGGREGATE kmeans_range(double precision[], integer, integer, jsonb, double precision) IS 'Trains k-means on weighted rows for every k from k_min to k_max, from one read.';
+
 CREATE FUNCTION kmeans_sketch_accum(kmeans_sketch, double precision[], integer) RETURNS kmeans_sketch
     AS 'MODULE_PATHNAME', 'segmentation_kmeans_sketch_accum' LANGUAGE C IMMUTABLE PARALLEL SAFE;
 CREATE FUNCTION kmeans_sketch_accum(kmeans_sketch, double precision[], integer, double precision) RETURNS kmeans_sketch

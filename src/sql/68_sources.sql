@@ -135,9 +135,6 @@ BEGIN
     SELECT f INTO twice FROM unnest(features) AS f GROUP BY f HAVING count(*) > 1 LIMIT 1;
     IF FOUND THEN
         RAISE EXCEPTION USING ERRCODE = '22023', MESSAGE = format('feature "%s" is given twice', twice);
-    ELSIF k IS NULL THEN
-        RAISE EXCEPTION USING ERRCODE = '0A000', MESSAGE = 'choosing the number of segments is not supported by this version',
-            HINT = 'Give k, the number of segments.';
     ELSIF jsonb_typeof(settings) <> 'object' THEN
         RAISE EXCEPTION USING ERRCODE = '22023', MESSAGE = 'options must be a JSON object';
     END IF;
@@ -151,13 +148,13 @@ BEGIN
     IF about.relpersistence = 't' THEN
         RAISE NOTICE USING MESSAGE = format('source "%s" is a temporary table', source), DETAIL = 'The model cannot be retrained when it is gone.';
     END IF;
-    definition := jsonb_build_object('schema', about.nspname, 'source', about.relname, 'features', features, 'k', k, 'prepare', coalesce(prepare, '{}'),
+    definition := jsonb_build_object('schema', about.nspname, 'source', about.relname, 'features', features, 'k', k, 'k_range', CASE WHEN k IS NULL THEN '[2, 10]'::jsonb END, 'prepare', coalesce(prepare, '{}'),
         'profile', coalesce(profile, '{}'), 'outcome', outcome, 'weight', weight, 'gate', segmentation.gate_settings(gate),
         'options', '{"scale": "zscore", "seed": 0}' || settings,
         'key', coalesce(key, segmentation.key_of(source), '{}'));
     -- Raises where "prepare" or the options are not what they should be.
     PERFORM segmentation.plan_training(segmentation.plan_of(definition, columns));
-    PERFORM segmentation.check_options((definition -> 'options') - 'outliers', k);
+    PERFORM segmentation.check_options((definition -> 'options') - 'outliers', coalesce(k, 2));
     RETURN definition;
 END $$;
 COMMENT ON FUNCTION segmentation.define_training(regclass, text[], integer, jsonb, text[], text, text, text[], jsonb, jsonb) IS 'Internal: the definition of a training, resolved and checked.';

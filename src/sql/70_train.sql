@@ -53,9 +53,19 @@ CREATE AGGREGATE segmentation.survey(key bigint, weight double precision, number
 );
 COMMENT ON AGGREGATE segmentation.survey(bigint, double precision, double precision[], text[], jsonb) IS 'Internal: what is in a table, from one pass; the rest of it from a sample of 100,000 rows, chosen by the hash in key.';
 
+CREATE FUNCTION segmentation.choose_final(@extschema@.kmeans_sketch) RETURNS jsonb
+    AS 'MODULE_PATHNAME', 'segmentation_choose_final' LANGUAGE C IMMUTABLE PARALLEL SAFE;
+COMMENT ON FUNCTION segmentation.choose_final(@extschema@.kmeans_sketch) IS 'Internal: the end of segmentation.choose.';
+CREATE AGGREGATE segmentation.choose(features double precision[], k_min integer, k_max integer, options jsonb, weight double precision) (
+    SFUNC = @extschema@.kmeans_range_accum, STYPE = @extschema@.kmeans_sketch, SSPACE = 2048, FINALFUNC = segmentation.choose_final,
+    COMBINEFUNC = @extschema@.kmeans_combine, PARALLEL = SAFE
+);
+COMMENT ON AGGREGATE segmentation.choose(double precision[], integer, integer, jsonb, double precision) IS 'Internal: the best number of segments, why, and the model (core/k_trials.h).';
+
 CREATE TYPE segmentation.trained AS (
     model @extschema@.kmeans_model,
-    survey jsonb
+    survey jsonb,
+    choice jsonb          -- how the number of segments was chosen, without the model; NULL where it was given
 );
 COMMENT ON TYPE segmentation.trained IS 'Internal: what a training has found.';
 
@@ -74,6 +84,46 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION segmentation.raise_missing(text, text) IS 'Internal: errors about the data of a training.';
 
+CREATE FUNCTION segmentation.contamination_threshold(factors double precision[], contamination double precision) RETURNS double precision
+    AS 'MODULE_PATHNAME', 'segmentation_contamination_threshold' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION segmentation.contamination_threshold(double precision[], double precision) IS 'The local outlier factor above which that share of the rows is: those are outliers. scikit-learn''s rule; NULL factors do not count.';
+
+-- What kmeans says itself.
+CREATE FUNCTION segmentation.say_warnings(model @extschema@.kmeans_model) RETURNS void LANGUAGE plpgsql STABLE
+    SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    warning jsonb;
+BEGIN
+    FOR warning IN SELECT w FROM jsonb_array_elements(model::jsonb -> 'warnings') AS w LOOP
+        IF warning ->> 'code' = 'no_structure' THEN
+            RAISE WARNING '%', warning ->> 'message';
+        ELSE
+            RAISE NOTICE '%', warning ->> 'message';
+        END IF;
+    END LOOP;
+END $$;
+COMMENT ON FUNCTION segmentation.say_warnings(@extschema@.kmeans_model) IS 'Internal: says what a user should know about a training.';
+
+CREATE FUNCTION segmentation.two_digits(value double precision) RETURNS text LANGUAGE sql IMMUTABLE
+    SET search_path = pg_catalog, pg_temp
+AS $$ SELECT coalesce(trim(to_char(value, '0.00')), 'unknown') $$;
+COMMENT ON FUNCTION segmentation.two_digits(double precision) IS 'Internal: a number for a sentence.';
+
+-- Why so many segments.
+CREATE FUNCTION segmentation.choice_in_words(choice jsonb) RETURNS text LANGUAGE sql STABLE
+    SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT CASE WHEN (choice ->> 'structured')::boolean
+                THEN format('%s segments are found again in other rows of the same kind (prediction strength %s%s)', choice ->> 'k', segmentation.two_digits(t.own), coalesce(', and with ' || t.next_k || ' ' || segmentation.two_digits(t.next), ''))
+                ELSE format('no structure: the inertia falls no faster than on uniform data; %s is the number that is found again best (prediction strength %s)', choice ->> 'k', segmentation.two_digits(t.own)) END
+      FROM (SELECT max((e ->> 'prediction_strength')::float8) FILTER (WHERE e -> 'k' = choice -> 'k') AS own,
+                   max((e ->> 'k')::integer) FILTER (WHERE (e ->> 'k')::integer = (choice ->> 'k')::integer + 1) AS next_k,
+                   max((e ->> 'prediction_strength')::float8) FILTER (WHERE (e ->> 'k')::integer = (choice ->> 'k')::integer + 1) AS next
+              FROM jsonb_array_elements(choice -> 'trials') AS e) AS t
+$$;
+COMMENT ON FUNCTION segmentation.choice_in_words(jsonb) IS 'Internal: why so many segments.';
+
 -- Trains on the source as it is in the snapshot of the calling statement. survey: of the same data where there is one already. start: a
 -- model whose centroids are a start beside the others.
 CREATE FUNCTION segmentation.train_on_source(caller_path text, definition jsonb, reading segmentation.reading, known_survey jsonb, start @extschema@.kmeans_model,
@@ -86,6 +136,7 @@ DECLARE
     preparation @extschema@.kmeans_model;
     options jsonb := (definition -> 'options') - 'outliers';
     outcome segmentation.trained;
+    source text := reading.source_name;
     inside text;
     columns text;
     query text;
@@ -110,6 +161,15 @@ BEGIN
     IF reading.category_list IS NOT NULL OR definition -> 'prepare' <> '{}' THEN
         columns := format('segmentation.encode($1, %s)', columns);
     END IF;
+    -- Outlier factors need all rows at once: they are read and kept with theirs, and then trained on.
+    IF reading.asked -> 'lof' IS NOT NULL THEN
+        source := format('(WITH scored AS MATERIALIZED (SELECT s.*, %s AS segmentation_key, @extschema@.local_outlier_factor(%s, %s) OVER () AS segmentation_factor FROM %s AS s)'
+            ' SELECT scored.*, coalesce(scored.segmentation_factor OPERATOR(pg_catalog.>) t.threshold, false) AS segmentation_outlier FROM scored,'
+            ' (SELECT segmentation.contamination_threshold(pg_catalog.array_agg(segmentation_factor), %s) AS threshold FROM scored) AS t)',
+            reading.key, columns, reading.asked -> 'lof' ->> 'neighbors', source, reading.asked -> 'lof' ->> 'contamination');
+        reading.key := 's.segmentation_key';
+        inside := 'NOT s.segmentation_outlier';
+    END IF;
     IF inside IS NOT NULL THEN
         columns := format('CASE WHEN %s THEN %s END', inside, columns);
     END IF;
@@ -117,14 +177,17 @@ BEGIN
     IF start IS NOT NULL AND NOT options ? 'init' THEN
         options := options || jsonb_build_object('warm_start', segmentation.centroids_onto(start, preparation));
     END IF;
-    query := format('SELECT @extschema@.kmeans(%s, $2, $3%s), pg_catalog.count(*), pg_catalog.count(*) FILTER (WHERE %s)%s FROM %s AS s', columns,
-        CASE WHEN definition ->> 'weight' IS NOT NULL THEN ', ' || reading.weight END, coalesce(inside, 'true'),
-        ', ' || CASE WHEN outcome.survey IS NULL THEN segmentation.survey_call(reading, '$4', NULL) ELSE '$4' END, reading.source_name);
     k := (definition ->> 'k')::integer;
+    query := format('SELECT %s, pg_catalog.count(*), pg_catalog.count(*) FILTER (WHERE %s)%s FROM %s AS s',
+        CASE WHEN k IS NULL THEN format('NULL::@extschema@.kmeans_model, segmentation.choose(%s, %s, %s, $3, %s)', columns,
+                                        definition -> 'k_range' ->> 0, definition -> 'k_range' ->> 1, reading.weight)
+             ELSE format('@extschema@.kmeans(%s, $2, $3%s), NULL::pg_catalog.jsonb', columns, CASE WHEN definition ->> 'weight' IS NOT NULL THEN ', ' || reading.weight END) END,
+        coalesce(inside, 'true'),
+        ', ' || CASE WHEN outcome.survey IS NULL THEN segmentation.survey_call(reading, '$4', NULL) ELSE '$4' END, source);
     request := coalesce(outcome.survey, request);  -- a known survey comes back as it is
     PERFORM set_config('search_path', caller_path, true);
     BEGIN
-        EXECUTE query INTO outcome.model, rows, rows_inside, outcome.survey USING preparation, k, options, request;
+        EXECUTE query INTO outcome.model, outcome.choice, rows, rows_inside, outcome.survey USING preparation, k, options, request;
         PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
     EXCEPTION WHEN null_value_not_allowed OR numeric_value_out_of_range THEN
         PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
@@ -135,6 +198,11 @@ BEGIN
         END IF;
         RAISE;
     END;
+    IF outcome.choice IS NOT NULL THEN
+        outcome.model := (outcome.choice -> 'model')::@extschema@.kmeans_model;
+        outcome.choice := outcome.choice - 'model';
+        PERFORM segmentation.say_warnings(outcome.model);
+    END IF;
     -- What only the survey of this pass could know.
     prepared := segmentation.prepare_training(reading.plan, outcome.survey);
     PERFORM segmentation.raise_missing(prepared ->> 'missing', prepared ->> 'undefined');
@@ -153,3 +221,34 @@ BEGIN
     RETURN outcome;
 END $$;
 COMMENT ON FUNCTION segmentation.train_on_source(text, jsonb, segmentation.reading, jsonb, @extschema@.kmeans_model, bigint) IS 'Internal: trains a model on a source.';
+
+-- Choosing the number of segments
+
+CREATE FUNCTION segmentation.choose_on_source(caller_path text, definition jsonb) RETURNS jsonb LANGUAGE plpgsql STABLE
+    SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    RETURN (segmentation.train_on_source(caller_path, definition, segmentation.read_source(definition), NULL, NULL, NULL)).choice;
+END $$;
+COMMENT ON FUNCTION segmentation.choose_on_source(text, jsonb) IS 'Internal: choose_k.';
+
+-- No SET search_path: the caller's is what it passes on. Everything in it is qualified.
+CREATE FUNCTION segmentation.choose_k(source regclass, features text[], k_min integer DEFAULT 2, k_max integer DEFAULT 10, prepare jsonb DEFAULT '{}', weight text DEFAULT NULL,
+    options jsonb DEFAULT '{}') RETURNS TABLE (k integer, metric text, value double precision, chosen boolean, reason text) LANGUAGE plpgsql STABLE
+AS $$
+BEGIN
+    RETURN QUERY SELECT r.k, r.metric, r.value, r.chosen, r.reason
+      FROM segmentation.choice_rows(segmentation.choose_on_source(pg_catalog.current_setting('search_path'),
+               segmentation.define_training(source, features, NULL, prepare, NULL, NULL, weight, NULL, options, NULL)
+               OPERATOR(pg_catalog.||) pg_catalog.jsonb_build_object('k_range', pg_catalog.jsonb_build_array(k_min, k_max)))) AS r;
+END $$;
+COMMENT ON FUNCTION segmentation.choose_k(regclass, text[], integer, integer, jsonb, text, jsonb) IS 'Metrics of every number of segments from k_min to k_max, a row per number and metric, which number to choose, and why; one read of the source beside that of the preparation. Registers nothing.';
+
+CREATE FUNCTION segmentation.choice_rows(choice jsonb) RETURNS TABLE (k integer, metric text, value double precision, chosen boolean, reason text) LANGUAGE sql STABLE
+    SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT (t.item ->> 'k')::integer, m.key, nullif(m.value, 'null')::float8, t.item -> 'k' = choice -> 'k', CASE WHEN t.item -> 'k' = choice -> 'k' THEN segmentation.choice_in_words(choice) END
+      FROM jsonb_array_elements(choice -> 'trials') WITH ORDINALITY AS t(item, line), jsonb_each(t.item) WITH ORDINALITY AS m(key, value, place)
+     WHERE m.key <> 'k' ORDER BY t.line, m.place
+$$;
+COMMENT ON FUNCTION segmentation.choice_rows(jsonb) IS 'Internal: how a number of segments was chosen, as rows.';

@@ -124,7 +124,7 @@ BEGIN
         reasons := segmentation.data_reasons(definition -> 'gate', survey, champion.survey);
     END IF;
     BEGIN
-        warm_start := in_one_space AND (@extschema@.kmeans_info(champion.value)).segments <= (definition ->> 'k')::integer;
+        warm_start := coalesce(in_one_space AND (@extschema@.kmeans_info(champion.value)).segments <= (definition ->> 'k')::integer, false);
         trained := segmentation.train_on_source(caller_path, definition, reading, survey, CASE WHEN warm_start THEN champion.value END, seed);
     EXCEPTION WHEN data_exception OR invalid_parameter_value THEN
         -- Data that nothing can be trained on, where the gate has said already what is wrong with them.
@@ -136,6 +136,10 @@ BEGIN
         RETURN made;
     END;
     made.model := trained.model;
+    IF trained.choice IS NOT NULL THEN
+        definition := jsonb_set(definition, '{k}', trained.choice -> 'k');  -- a retraining keeps it
+        note := segmentation.choice_in_words(trained.choice);
+    END IF;
     IF definition -> 'key' <> '[]' AND (trained.survey ->> 'same_key')::bigint > 0 THEN
         RAISE NOTICE USING MESSAGE = format('key (%s) does not tell all rows of %s apart', (SELECT string_agg(k, ', ') FROM jsonb_array_elements_text(definition -> 'key') AS k), reading.source_name),
             DETAIL = format('Of %s sampled rows, %s have the key of another one.', trained.survey ->> 'sampled', trained.survey ->> 'same_key'),
@@ -168,7 +172,7 @@ BEGIN
     END IF;
     made.payload := compared || jsonb_build_object('definition', CASE WHEN seed IS NULL THEN definition
             ELSE jsonb_set(definition, '{options,seed}', to_jsonb(seed)) END,
-        'survey', segmentation.baseline_of(trained.survey), 'reasons', reasons, 'note', note, 'warm_start', warm_start, 'forced', forced,
+        'survey', segmentation.baseline_of(trained.survey), 'choice', trained.choice, 'reasons', reasons, 'note', note, 'warm_start', warm_start, 'forced', forced,
         'source_text', (SELECT pg_get_viewdef(c.oid) FROM pg_class AS c WHERE c.oid = reading.source AND c.relkind IN ('v', 'm')));
     RETURN made;
 END $$;

@@ -74,7 +74,7 @@ AS $$
 DECLARE
     done segmentation.training;
 BEGIN
-    done := segmentation.train_version(caller_path, model_name, (segmentation.version_of(model_name, NULL)).definition, true, 'retrain', seed, run);
+    done := segmentation.train_version(caller_path, model_name, (segmentation.version_of(model_name, NULL)).definition - 'k_range', true, 'retrain', seed, run);
     IF done.version IS NULL THEN
         PERFORM segmentation.end_run(run, 'refused', array_to_string(done.decision || done.reasons, '; '), NULL);
     END IF;

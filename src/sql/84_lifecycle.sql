@@ -258,6 +258,15 @@ CREATE FUNCTION segmentation.version_of(name text, version integer) RETURNS segm
     AS 'MODULE_PATHNAME', 'segmentation_as_owner' LANGUAGE C STABLE;
 COMMENT ON FUNCTION segmentation.version_of(text, integer) IS 'Internal: all that is known of a version, for those who may read its source.';
 
+-- What a version was trained by: without k where that was chosen.
+CREATE FUNCTION segmentation.definition_again(chosen segmentation.registry_version) RETURNS jsonb LANGUAGE sql STABLE
+    SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT CASE WHEN (chosen).forced THEN jsonb_set((chosen).definition, '{options,min_gain}', '1') ELSE (chosen).definition END
+        || CASE WHEN jsonb_typeof((chosen).definition -> 'k_range') = 'array' THEN '{"k": null}' ELSE '{}' END::jsonb
+$$;
+COMMENT ON FUNCTION segmentation.definition_again(segmentation.registry_version) IS 'Internal: the definition that gives a version again.';
+
 CREATE FUNCTION segmentation.verify_version(caller_path text, model_name text, version integer) RETURNS TABLE (same_data boolean, same_model boolean, verdict text)
     LANGUAGE plpgsql STABLE
     SET search_path = pg_catalog, pg_temp
@@ -269,7 +278,7 @@ DECLARE
     ids integer[];
 BEGIN
     reading := segmentation.read_source(chosen.definition);
-    trained := segmentation.train_on_source(caller_path, CASE WHEN chosen.forced THEN jsonb_set(chosen.definition, '{options,min_gain}', '1') ELSE chosen.definition END, reading, NULL,
+    trained := segmentation.train_on_source(caller_path, segmentation.definition_again(chosen), reading, NULL,
         CASE WHEN chosen.warm_start THEN segmentation.model(model_name, chosen.compared_with) END, NULL);
     same_data := trained.survey -> 'fingerprint' = chosen.survey -> 'fingerprint';
     -- Ids are given by the registry, so they are the same.

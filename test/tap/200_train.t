@@ -64,8 +64,20 @@ $error = $s->query(q{SELECT segmentation.train('x', 'customers', ARRAY['age', 'i
 is($error->{state}, '22023', 'too many are an error');
 like($error->{message}, qr/^too many rows would be left out as outliers: \d+ of 4000$/, 'that says how many');
 is($s->query(q{SELECT segmentation.train('x', 'customers', ARRAY['age', 'income'], 3, options => '{"outliers": {"method": "iqr", "factor": 0.1, "max_share": 0.9}}')})->{state}, '', 'unless that is allowed');
-is($s->query(q{SELECT segmentation.train('x', 'customers', ARRAY['age'], 3, options => '{"outliers": {"method": "lof"}}')})->{state}, '0A000', 'lof comes later');
-is($s->query(q{SELECT segmentation.train('x', 'customers', ARRAY['age'])})->{state}, '0A000', 'and so does choosing k');
+# Outliers by local outlier factor: those that the window function finds, in a query of their own.
+$s->value(q{CREATE TABLE scattered AS SELECT customer_id, age, income, card_debt, region FROM customers; ALTER TABLE scattered ADD PRIMARY KEY (customer_id)});
+is($s->value(q{SELECT left_out, rows FROM segmentation.train('scattered', 'scattered', ARRAY['age', 'income', 'card_debt'], 3, options => '{"outliers": {"method": "lof", "neighbors": 10, "contamination": 0.02}}')}), '80|3920', 'lof leaves out its share');
+is($s->value(q{WITH f AS MATERIALIZED (SELECT *, local_outlier_factor(ARRAY[age, income, card_debt], 10) OVER () AS factor FROM scattered),
+        inside AS (SELECT * FROM f WHERE factor <= (SELECT segmentation.contamination_threshold(array_agg(factor), 0.02) FROM f))
+    SELECT jsonb_set(segmentation.model('scattered')::jsonb, '{fit,left_out}', '0') = (SELECT kmeans(ARRAY[age, income, card_debt], 3, '{"scale": "zscore", "features": ["age", "income", "card_debt"]}')::jsonb FROM inside)}), 't', 'and trains on the others');
+is($s->value(q{SELECT same_model FROM segmentation.verify('scattered')}), 't', 'verify');
+is($s->query(q{SELECT segmentation.train('x', 'customers', ARRAY['age'], 3, options => '{"outliers": {"method": "lof", "contamination": 0.2}}')})->{state}, '22023', 'more than is allowed');
+
+# The number of segments is chosen where it is not given, and kept by retrainings.
+is($s->value(q{SELECT segments >= 2, decision LIKE 'activated: the first version; % segments are found again %' OR decision LIKE '%no structure%' FROM segmentation.train('chosen', 'customers', ARRAY['age', 'income'])}), 't|t', 'k => NULL');
+is($s->value(q{SELECT count(DISTINCT k), count(*) FILTER (WHERE chosen AND reason IS NOT NULL) = count(*) FILTER (WHERE chosen) FROM segmentation.choose_k('customers', ARRAY['age', 'income'], 2, 6)}), '5|t', 'choose_k: a row per number and metric');
+is($s->value(q{SELECT (SELECT segments FROM segmentation.retrain_once('chosen', 3)) = (SELECT (kmeans_info(segmentation.model('chosen', 1))).segments)}), 't', 'a retraining keeps the number');
+is($s->query(q{SELECT * FROM segmentation.choose_k('customers', ARRAY['age'], 3, 2)})->{state}, '22023', 'choose_k: limits');
 
 # What is not right says what would be.
 my @wrong = (

@@ -140,8 +140,26 @@ TEST(ParseOptions, UnknownOptionsAreErrorsThatListTheKnown) {
   }
 }
 
+TEST(ParseOptions, ComponentsAreANumberOrAShare) {
+  EXPECT_EQ(ParseOptions(R"({"components":2})").components, 2);
+  EXPECT_EQ(ParseOptions(R"({"components":0.9})").components, 0.9);
+  for (const char* bad : {R"({"components":0})", R"({"components":-1})", R"({"components":1.5})", R"({"components":"2"})"}) {
+    ExpectError(
+        ErrorCode::kInvalidParameter, [&] { ParseOptions(bad); }, bad);
+  }
+}
+
+TEST(ParseOptions, TrainAndRangesHaveKeysOfTheirOwn) {
+  ExpectError(ErrorCode::kInvalidParameter, [] { ParseOptions(R"({"k_min":2})"); });
+  EXPECT_EQ(ParseOptions(R"({"k_min":2})", OptionsOf::kRange).k_min, 2);
+  for (const char* set_by_train : {R"({"blocks":[[1,2]]})", R"({"features":["a"]})", R"({"warm_start":[[1]]})"}) {
+    ParseOptions(set_by_train);
+    ExpectError(
+        ErrorCode::kInvalidParameter, [&] { ParseOptions(set_by_train, OptionsOf::kTrain); }, set_by_train);
+  }
+}
+
 TEST(ParseOptions, OptionsOfLaterVersionsAreNotSupported) {
-  ExpectError(ErrorCode::kNotSupported, [] { ParseOptions(R"({"components":2})"); });
   ExpectError(ErrorCode::kNotSupported, [] { ParseOptions(R"({"trim":0.1})"); });
 }
 

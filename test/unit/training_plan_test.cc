@@ -151,9 +151,20 @@ TEST(ParseTrainingPlan, KeysOfNumbersDoNotApplyToCategories) {
   }
 }
 
-TEST(ParseTrainingPlan, LocalOutlierFactorIsNotSupported) {
-  const Error error = ExpectError(ErrorCode::kNotSupported, [] { NumberPlan("{}", R"(,"outliers":{"method":"lof"})"); });
-  EXPECT_NE(error.hint().find("iqr"), std::string::npos);
+TEST(ParseTrainingPlan, LocalOutlierFactorsHaveTheirOwnKeys) {
+  const OutlierRule usual = NumberPlan("{}", R"(,"outliers":{"method":"lof"})").outliers;
+  EXPECT_EQ(usual.method, OutlierMethod::kLof);
+  EXPECT_EQ(usual.neighbors, 20);
+  EXPECT_EQ(usual.contamination, 0.05);
+  const OutlierRule given = NumberPlan("{}", R"(,"outliers":{"method":"lof","neighbors":5,"contamination":0.2,"max_share":0.3})").outliers;
+  EXPECT_EQ(given.neighbors, 5);
+  EXPECT_EQ(given.contamination, 0.2);
+  EXPECT_EQ(given.max_share, 0.3);
+  for (const char* bad : {R"("factor":2)", R"("neighbors":0)", R"("neighbors":2.5)", R"("neighbors":"5")", R"("contamination":0)", R"("contamination":0.6)",
+                          R"("contamination":0.2)", R"("max_share":0.01)"}) {
+    ExpectError(ErrorCode::kInvalidParameter, [&] { NumberPlan("{}", std::string(R"(,"outliers":{"method":"lof",)") + bad + "}"); }, bad);
+  }
+  ExpectError(ErrorCode::kInvalidParameter, [] { NumberPlan("{}", R"(,"outliers":{"method":"iqr","neighbors":5})"); });
 }
 
 TEST(ParseTrainingPlan, WhatIsNoPlanIsAnError) {

@@ -1,0 +1,122 @@
+#include "core/k_trials.h"
+
+#include <cmath>
+#include <numbers>
+
+#include "core/elementary.h"
+#include "core/json_writer.h"
+#include "core/metrics.h"
+#include "core/search.h"
+#include "core/silhouette.h"
+
+namespace segmentation {
+namespace {
+
+double Bic(const std::vector<ClusterSums>& clusters, double inertia, std::size_t dimensions) {
+  double weight = 0;
+  for (const ClusterSums& cluster : clusters) weight += cluster.weight;
+  const auto k = static_cast<double>(clusters.size());
+  const auto d = static_cast<double>(dimensions);
+  const double variance = inertia / (d * (weight - k));
+  if (!(variance > 0) || !std::isfinite(variance)) return Metrics::kUndefined;
+  double likelihood = -weight * d / 2 * Log(2 * std::numbers::pi * variance) - d * (weight - k) / 2;
+  for (const ClusterSums& cluster : clusters) likelihood += cluster.weight > 0 ? cluster.weight * Log(cluster.weight / weight) : 0;
+  const double parameters = k * d + k;  // centroids, shares but one, the variance
+  return parameters * Log(weight) - 2 * likelihood;
+}
+
+KMetrics MetricsOf(const Points& points, const std::vector<double>& centroids, const Tiles& few, double total, ThreadTeam& team) {
+  KMetrics out;
+  out.segments = centroids.size() / points.dimensions();
+  const std::vector<ClusterSums> clusters = SumClusters(points, centroids, team);
+  const Metrics metrics = Evaluate(clusters, centroids, points.dimensions(), team.interrupt()).metrics;
+  out.inertia = metrics.inertia;
+  out.explained = total > 0 ? 1 - metrics.inertia / total : Metrics::kUndefined;
+  out.centroid_silhouette = metrics.silhouette;
+  out.calinski_harabasz = metrics.calinski_harabasz;
+  out.davies_bouldin = metrics.davies_bouldin;
+  out.silhouette = MeanSilhouette(few, NearestCentroids(few, centroids), out.segments, team);
+  out.silhouette_rows = few.rows();
+  out.bic = Bic(clusters, metrics.inertia, points.dimensions());
+  return out;
+}
+
+struct Found {
+  std::vector<double> centroids;
+  double inertia;
+};
+
+// Those of the model that would be trained, or of a search in the sample.
+Found CentroidsFor(std::size_t k, const Points& sample, const Options& options, bool sampled, Training* training) {
+  if (!sampled) {
+    Model model = training->Fit(static_cast<std::int64_t>(k));
+    return {std::move(model.centroids), model.metrics.inertia};
+  }
+  SearchTask task;
+  task.k = k;
+  task.options = options;
+  Clustering found = Search(sample, task, static_cast<double>(options.min_size), training->team());
+  return {std::move(found.centroids), found.inertia};
+}
+
+void WriteTrial(const KChoice& choice, const KMetrics& metrics, std::string* out) {
+  ObjectWriter to(out);
+  to.Number("k", std::uint64_t{metrics.k});
+  to.Number("segments", std::uint64_t{metrics.segments});
+  to.NumberOrNull("inertia", metrics.inertia);
+  to.NumberOrNull("explained", metrics.explained);
+  to.NumberOrNull("silhouette", metrics.silhouette);
+  to.Number("silhouette_rows", std::uint64_t{metrics.silhouette_rows});
+  to.NumberOrNull("centroid_silhouette", metrics.centroid_silhouette);
+  to.NumberOrNull("calinski_harabasz", metrics.calinski_harabasz);
+  to.NumberOrNull("davies_bouldin", metrics.davies_bouldin);
+  to.NumberOrNull("bic", metrics.bic);
+  for (const KTrial& trial : choice.trials) {
+    if (trial.k != metrics.k) continue;
+    to.NumberOrNull("gap", trial.gap);
+    to.NumberOrNull("gap_error", trial.gap_error);
+    to.NumberOrNull("evidence", trial.evidence);
+    to.NumberOrNull("prediction_strength", trial.prediction_strength);
+  }
+  to.Close();
+}
+
+}  // namespace
+
+KTrials TryEachK(Training* training, std::size_t k_min, std::size_t k_max, const Options& options) {
+  ThreadTeam& team = training->team();
+  KTrials out;
+  const Tiles sample = training->SamplePoints(std::min<std::size_t>(kTrialRows, training->prepared().points.rows()));
+  out.rows = sample.rows();
+  out.sampled = sample.rows() < training->prepared().points.rows() || !training->prepared().inner.empty();
+  out.choice = ChooseK(sample, k_min, k_max, options.distance, static_cast<std::uint64_t>(options.seed), team);
+  const Points points = SearchPoints(sample, team);
+  const Tiles few = sample.EveryMth(std::min(sample.rows(), kSilhouetteRows));
+  const double total = CentroidsFor(1, points, options, out.sampled, training).inertia;
+  for (std::size_t k = k_min; k <= k_max; ++k) {
+    out.metrics.push_back(MetricsOf(points, CentroidsFor(k, points, options, out.sampled, training).centroids, few, total, team));
+    out.metrics.back().k = k;
+  }
+  return out;
+}
+
+std::string ChooseAndFit(Training* training, std::size_t k_min, std::size_t k_max, const Options& options) {
+  const KTrials trials = TryEachK(training, k_min, k_max, options);
+  Model model = training->Fit(static_cast<std::int64_t>(trials.choice.k));
+  if (!trials.choice.structured) {
+    model.warnings.push_back({"no_structure", "no structure was found: the segments are a partition of the customers, and another number of them would do as well"});
+  }
+  std::string out;
+  ObjectWriter to(&out);
+  to.Number("k", std::uint64_t{trials.choice.k});
+  to.Bool("structured", trials.choice.structured);
+  to.Number("rows", std::uint64_t{trials.rows});
+  to.Bool("sampled", trials.sampled);
+  to.Number("choice_rows", std::uint64_t{trials.choice.sampled});
+  AppendJsonArray(to.Key("trials"), trials.metrics, [&](std::string* json, const KMetrics& metrics) { WriteTrial(trials.choice, metrics, json); });
+  *to.Key("model") += EncodeModel(model);
+  to.Close();
+  return out;
+}
+
+}  // namespace segmentation
