@@ -164,13 +164,16 @@ std::vector<double> Covariances(const Points& points, const std::vector<double>&
   return covariance;
 }
 
-void Rotate(const double* point, const std::vector<double>& center, const std::vector<double>& axes, double* to) {
-  const double* axis = axes.data();
-  for (std::size_t q = 0; q < axes.size() / center.size(); ++q, axis += center.size()) {
+void RotatePoint(const double* point, const double* center, const double* axes, std::size_t columns, std::size_t components, double* to) {
+  for (std::size_t q = 0; q < components; ++q, axes += columns) {
     double sum = 0;
-    for (std::size_t j = 0; j < center.size(); ++j) sum += axis[j] * (point[j] - center[j]);
+    for (std::size_t j = 0; j < columns; ++j) sum += axes[j] * (point[j] - center[j]);
     to[q] = sum;
   }
+}
+
+void Rotate(const double* point, const std::vector<double>& center, const std::vector<double>& axes, double* to) {
+  RotatePoint(point, center.data(), axes.data(), center.size(), axes.size() / center.size(), to);
 }
 
 }  // namespace segmentation
