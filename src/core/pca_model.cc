@@ -20,6 +20,8 @@ bool AllFinite(const std::vector<double>& values) {
   return std::all_of(values.begin(), values.end(), [](double value) { return std::isfinite(value); });
 }
 
+bool IsScaling(const std::string& word) { return word == Name(Scale::kNone) || word == Name(Scale::kZscore) || word == Name(Scale::kMinmax); }
+
 void ValidateAxes(const PcaModel& model, ErrorCode code) {
   const std::size_t columns = model.columns();
   Require(model.axes.size() == model.components() * columns, code, "\"axes\" does not have a row per variance and a value per feature.");
@@ -81,8 +83,7 @@ PcaModel DecodePcaModel(std::string_view json, ErrorCode code, const Interrupt& 
   PcaModel model;
   model.features = members.Texts("features");
   model.scaling = members.Text("scaling");
-  Require(model.scaling == Name(Scale::kNone) || model.scaling == Name(Scale::kZscore) || model.scaling == Name(Scale::kMinmax), code,
-          "\"scaling\" is " + Quoted(model.scaling) + ", which format 1 does not know.");
+  Require(IsScaling(model.scaling), code, "\"scaling\" is " + Quoted(model.scaling) + ", which format 1 does not know.");
   model.offset = members.Numbers("offset");
   model.scale = members.Numbers("scale");
   model.center = members.Numbers("center");
@@ -101,18 +102,18 @@ PcaModel DecodePcaModel(std::string_view json, ErrorCode code, const Interrupt& 
 
 Options ParsePcaOptions(std::string_view json) {
   const JsonValue tree = ParseJson(json, ErrorCode::kInvalidParameter, "options");
-  if (tree.Object() != nullptr) {
-    for (const auto& [key, value] : *tree.Object()) {
-      if (key != "components" && key != "features" && key != "on_null" && key != "scale") {
-        throw Error(ErrorCode::kInvalidParameter, "unknown option " + Quoted(key), {}, kValidOptions);
-      }
-      const bool known = value.String() != nullptr &&
-                         (*value.String() == Name(Scale::kNone) || *value.String() == Name(Scale::kZscore) || *value.String() == Name(Scale::kMinmax));
-      // Quartiles cannot be told from sums.
-      if (key == "scale" && !known) {
-        throw Error(ErrorCode::kInvalidParameter, "invalid value for option \"scale\"", "The value is " + Shown(value) + ".",
-                    "Valid values are \"none\", \"zscore\", \"minmax\".");
-      }
+  if (tree.Object() == nullptr) {
+    throw Error(ErrorCode::kInvalidParameter, "options must be a JSON object", std::string("They are ") + tree.TypeName() + ".",
+                "For example: '{\"scale\": \"zscore\", \"components\": 2}'.");
+  }
+  for (const auto& [key, value] : *tree.Object()) {
+    if (key != "components" && key != "features" && key != "on_null" && key != "scale") {
+      throw Error(ErrorCode::kInvalidParameter, "unknown option " + Quoted(key), {}, kValidOptions);
+    }
+    // Quartiles cannot be told from sums.
+    if (key == "scale" && (value.String() == nullptr || !IsScaling(*value.String()))) {
+      throw Error(ErrorCode::kInvalidParameter, "invalid value for option \"scale\"", "The value is " + Shown(value) + ".",
+                  "Valid values are \"none\", \"zscore\", \"minmax\".");
     }
   }
   return ParseOptions(json);

@@ -46,7 +46,7 @@ Rounded Round(const PcaSums& sums, const Interrupt& interrupt) {
     for (std::size_t j = i; j < columns; ++j, ++pair) {
       const double covariance = ((sums.Product(pair) - sums.Sum(i) * means[j]) / sums.weight()).Value();
       const bool constant = sums.low(i) == sums.high(i) || sums.low(j) == sums.high(j);
-      out.covariance[i * columns + j] = out.covariance[j * columns + i] = constant ? 0.0 : covariance;
+      out.covariance[i * columns + j] = out.covariance[j * columns + i] = constant ? 0.0 : i == j ? std::max(0.0, covariance) : covariance;
       if (!std::isfinite(covariance)) RaiseTooLarge();
     }
   }

@@ -141,7 +141,7 @@ TEST(ParseOptions, UnknownOptionsAreErrorsThatListTheKnown) {
 }
 
 TEST(ParseOptions, OptionsOfLaterVersionsAreNotSupported) {
-  ExpectError(ErrorCode::kNotSupported, [] { ParseOptions(R"({"components":2})"); });
+  ExpectError(ErrorCode::kNotSupported, [] { ParseOptions(R"({"trim":0.1})"); });
   ExpectError(ErrorCode::kNotSupported, [] { ParseOptions(R"({"trim":0.1})"); });
 }
 
