@@ -83,13 +83,6 @@ std::size_t MakeValueKey(struct varlena* value, char* key) {
   return 1 + bytes + sizeof statement;
 }
 
-bool IsLiteral(FunctionCallInfo fcinfo, int argument) {
-  Node* call = fcinfo->flinfo->fn_expr;
-  if (call == nullptr || !IsA(call, FuncExpr)) return false;
-  List* arguments = reinterpret_cast<FuncExpr*>(call)->args;
-  return argument < list_length(arguments) && IsA(list_nth(arguments, argument), Const);
-}
-
 Datum JsonTypeIn(FunctionCallInfo fcinfo, const JsonType& type) {
   const char* text = PG_GETARG_CSTRING(0);
   if (strchr("{[", text[strspn(text, " \t\r\n")]) == nullptr) {

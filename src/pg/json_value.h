@@ -38,10 +38,6 @@ constexpr std::size_t kMaxValueKey = 40;
 std::size_t MakeContentKey(struct varlena* value, char* key);
 std::size_t MakeValueKey(struct varlena* value, char* key);
 
-// Whether the call site names the value of an argument itself. A parameter will not do, though it is stable within an execution: PL/pgSQL
-// keeps a call site, and with it what is kept in fn_extra, from one execution to the next.
-bool IsLiteral(FunctionCallInfo fcinfo, int argument);
-
 // The bodies of the functions that every such type has.
 Datum JsonTypeIn(FunctionCallInfo fcinfo, const JsonType& type);
 Datum JsonTypeOut(FunctionCallInfo fcinfo);

@@ -9,6 +9,7 @@
 
 #include "core/hash.h"
 #include "core/pca_sums.h"
+#include "pg/call_site.h"
 #include "pg/fit_request.h"
 #include "pg/packed_text.h"
 #include "pg/pca_type.h"
@@ -50,26 +51,13 @@ struct PcaRequest {
   std::string_view text() const { return {options, options_bytes}; }
 };
 
-bool SameValue(const struct varlena* a, const struct varlena* b) {
-  if (a == nullptr || b == nullptr) return a == b;
-  return VARSIZE_ANY_EXHDR(a) == VARSIZE_ANY_EXHDR(b) && memcmp(VARDATA_ANY(a), VARDATA_ANY(b), VARSIZE_ANY_EXHDR(a)) == 0;
-}
-
-// Arguments of the transition function come one later than those of the aggregate.
-bool OptionsAreConstant(FunctionCallInfo fcinfo) {
-  if (PG_NARGS() <= 2) return true;
-  const Aggref* aggregate = AggGetAggref(fcinfo);  // none in a window
-  return aggregate != nullptr && list_length(aggregate->args) >= 2 &&
-         IsA(static_cast<TargetEntry*>(list_nth(aggregate->args, 1))->expr, Const);
-}
-
 // Replaces what is kept, whole or not at all.
 PcaRequest* KeepRequest(FunctionCallInfo fcinfo, struct varlena* options) {
   MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "pca options", ALLOCSET_SMALL_SIZES);
   const std::string_view text = OptionsText(options);
   auto* request = static_cast<PcaRequest*>(MemoryContextAllocZero(context, sizeof(PcaRequest)));
   request->context = context;
-  request->constant = OptionsAreConstant(fcinfo);
+  request->constant = PG_NARGS() <= 2 || AreLiteralsOfAggregate(fcinfo, 2, 2);
   if (options != nullptr) {
     request->value = static_cast<struct varlena*>(MemoryContextAlloc(context, VARSIZE(options)));
     memcpy(request->value, options, VARSIZE(options));

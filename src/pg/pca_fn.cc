@@ -5,6 +5,7 @@
 
 #include "core/pca.h"
 #include "pg/array_arg.h"
+#include "pg/call_site.h"
 #include "pg/pca_type.h"
 #include "pg/result_rows.h"
 

@@ -2,6 +2,7 @@
 
 #include <cstring>
 
+#include "pg/call_site.h"
 #include "pg/registry_lookup.h"
 
 namespace segmentation {

@@ -124,6 +124,33 @@ def test_card_customers_clustered(tally, db):
         tally.note(f"components k={k}: " + ", ".join(f"{q} {gap(i['inertia'], expected['inertia']):+.4f} %" for q, i in found.items()))
 
 
+def test_many_rows(tally, db):
+    """More rows than are searched whole, and more than train_memory holds."""
+    rng = np.random.default_rng(16)
+    centers = rng.normal(size=(5, 4)) * 6
+    points = np.round(centers[rng.integers(5, size=120_000)] + rng.normal(size=(120_000, 4)) * [1, 2, 0.5, 0.1], 3)
+    db.load("points", points)
+    options = {"components": 2, "scale": "zscore", "n_init": 3}
+    model = db.fit("points", 5, options)
+    parsed = json.loads(model)
+    oracle = PCA(n_components=2, svd_solver="full").fit(StandardScaler().fit_transform(points))
+    same_axes(tally, "of 120,000 rows", parsed["rotation"]["axes"], oracle.components_)
+    # Lloyd's algorithm ends by tol here, so the centroids need not be the means.
+    signs = np.sign((np.array(parsed["rotation"]["axes"]) * oracle.components_).sum(axis=1))
+    scores = oracle.transform(StandardScaler().fit_transform(points)) * signs
+    squares = squares_to(scores, np.array(parsed["centroids"]))
+    tally.equal("labels of 120,000 rows", db.assign("points", model), squares.argmin(axis=1).tolist())
+    tally.close("inertia of 120,000 rows", parsed["metrics"]["inertia"], squares.min(axis=1).sum())
+    db.run("SET segmentation.train_memory = '1MB'")
+    summarized = db.fit("points", 5, options)
+    db.run("RESET segmentation.train_memory")
+    tally.equal("cells: exact", json.loads(summarized)["fit"]["exact"], False)
+    same_axes(tally, "of cells, nearly", json.loads(summarized)["rotation"]["axes"], parsed["rotation"]["axes"], 0.02)
+    judged = db.one("SELECT (kmeans_evaluate(%s::kmeans_model, x)).inertia FROM points", (summarized,))
+    tally.at_most("inertia of cells, on all rows", judged, parsed["metrics"]["inertia"] * 1.03)
+    tally.note(f"cells: {gap(judged, parsed['metrics']['inertia']):+.4f} %")
+
+
 def test_every_form_of_scoring(tally, db):
     """A rotated model read from arrays, rows and jsonb, stepped, refined, judged."""
     rng = np.random.default_rng(14)

@@ -162,6 +162,8 @@ note "damaged text: $outcomes";
 is(join(' ', grep { !/^(?:ok|22P02|22021|22000)$/ } split / /, $outcomes), '', 'damaged text is an error or a valid model');
 my $state = $s->value(q{SELECT state_of(ARRAY[i, i * i % 7], '{"components": 1}') FROM generate_series(1, 20) i}) =~ s/[{}]//gr;
 is($s->value("SELECT try_state('{$state}')"), 'ok', 'the state to be damaged is sound');
+is($s->value(q{SELECT pca_of(s::text::float8[]) = (SELECT pca(ARRAY[age / 3, income], '{"components": 1}') FROM c) FROM (SELECT state_of(ARRAY[age / 3, income], '{"components": 1}') AS s FROM c GROUP BY region) t}),
+    't', 'states that travel as text lose nothing');
 my @states = map {
     my @numbers = split /,/, $state;
     for (0 .. int rand 3) {
