@@ -33,7 +33,7 @@ SELECT * FROM attempt($$SELECT kmeans(ARRAY[1, 2], 1, '{}', -1)$$);
 SELECT * FROM attempt($$SELECT kmeans_sketch(ARRAY[1, 2], 0)$$);
 SELECT * FROM attempt($$SELECT * FROM model, kmeans_ranked(m, ARRAY[1, 2], 0)$$);
 \echo == an option of a later version (0A000)
-SELECT * FROM attempt($$SELECT kmeans(ARRAY[1, 2], 1, '{"components": 2}')$$);
+SELECT * FROM attempt($$SELECT kmeans(ARRAY[1, 2], 1, '{"trim": 0.1}')$$);
 
 \echo == dimensions (22000)
 SELECT * FROM attempt('SELECT kmeans(array_fill(1.0::float8, ARRAY[i]), 1) FROM generate_series(2, 3) AS i');

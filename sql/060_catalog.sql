@@ -5,10 +5,10 @@ SELECT p.oid::regprocedure AS without_comment
   FROM pg_depend AS d JOIN pg_proc AS p ON p.oid = d.objid
  WHERE d.classid = 'pg_proc'::regclass AND d.deptype = 'e' AND d.refobjid = (SELECT oid FROM pg_extension WHERE extname = 'segmentation')
    AND obj_description(p.oid, 'pg_proc') IS NULL
-   AND p.proname !~ '^(kmeans_model|kmeans_sketch)_(in|out|recv|send|eq|ne|lt|le|gt|ge|cmp|hash|hash_extended|to_jsonb|from_jsonb)$'
+   AND p.proname !~ '^(kmeans_model|kmeans_sketch|pca_model)_(in|out|recv|send|eq|ne|lt|le|gt|ge|cmp|hash|hash_extended|to_jsonb|from_jsonb)$'
    AND p.proname !~ '_(accum|combine|final|serialize|deserialize)$' ORDER BY 1;
 SELECT t.oid::regtype AS without_comment FROM pg_type AS t
- WHERE t.typname IN ('kmeans_model', 'kmeans_sketch', 'kmeans_evaluation') AND obj_description(t.oid, 'pg_type') IS NULL;
+ WHERE t.typname IN ('kmeans_model', 'kmeans_sketch', 'kmeans_evaluation', 'pca_model') AND obj_description(t.oid, 'pg_type') IS NULL;
 
 -- Citus pushes an aggregate down when its state is a concrete type with a lossless text form, it has a combine function and at
 -- least one argument, and all arguments are concrete. (What schema segmentation has of its own reads tables and stays where they are.)

@@ -1,5 +1,5 @@
 // A model from its text.
-#include "core/json.h"
+#include "core/json_reader.h"
 #include "core/model.h"
 
 namespace segmentation {
@@ -11,104 +11,7 @@ constexpr const char* kWhat = "kmeans_model";
   throw Error(code, std::string("invalid input for ") + kWhat, std::move(detail));
 }
 
-// Takes the members of one object by name; what was not taken at the end is an error.
-class MemberReader {
- public:
-  MemberReader(const JsonValue& value, std::string path, ErrorCode code) : path_(std::move(path)), code_(code) {
-    object_ = value.Object();
-    if (object_ == nullptr) Fail(code_, Where() + " is " + value.TypeName() + ", and an object is expected.");
-  }
-  void ExpectAllTaken() const {
-    if (taken_ == object_->size()) return;
-    // All that we ask for is there (Get fails otherwise), so the rest is what we do not know.
-    Fail(code_, Where() + " has " + std::to_string(object_->size()) + " members, of which format 1 knows " +
-                    std::to_string(taken_) + ".");
-  }
-  const JsonValue& Get(const char* name) {
-    for (const auto& [key, value] : *object_) {
-      if (key == name) {
-        ++taken_;
-        return value;
-      }
-    }
-    Fail(code_, Where() + " has no member \"" + name + "\".");
-  }
-  std::string Path(const char* name) const { return path_.empty() ? name : path_ + "." + name; }
-  ErrorCode code() const { return code_; }
-
-  double Num(const char* name) {
-    const JsonValue& value = Get(name);
-    if (!value.IsNumber()) Wrong(name, value, "a number");
-    return value.Number();
-  }
-  std::optional<double> NumOrNull(const char* name) {
-    const JsonValue& value = Get(name);
-    if (value.IsNull()) return std::nullopt;
-    if (!value.IsNumber()) Wrong(name, value, "a number or null");
-    return value.Number();
-  }
-  double NumOrUndefined(const char* name) { return NumOrNull(name).value_or(Metrics::kUndefined); }
-  std::int64_t Int(const char* name, std::int64_t low, std::int64_t high = INT64_MAX) {
-    const JsonValue& value = Get(name);
-    std::int64_t number = 0;
-    if (!value.IsNumber() || !value.Integer(&number) || number < low || number > high) {
-      Wrong(name, value, "a whole number in its range");
-    }
-    return number;
-  }
-  std::uint64_t Count(const char* name) { return static_cast<std::uint64_t>(Int(name, 0)); }
-  const std::string& Text(const char* name) {
-    const JsonValue& value = Get(name);
-    if (value.String() == nullptr) Wrong(name, value, "a string");
-    return *value.String();
-  }
-  bool Bool(const char* name) {
-    const JsonValue& value = Get(name);
-    if (value.Bool() == nullptr) Wrong(name, value, "a boolean");
-    return *value.Bool();
-  }
-  const JsonArray& Array(const char* name) {
-    const JsonValue& value = Get(name);
-    if (value.Array() == nullptr) Wrong(name, value, "an array");
-    return *value.Array();
-  }
-  std::vector<double> Numbers(const char* name) {
-    std::vector<double> numbers;
-    AppendNumbers(name, Get(name), &numbers);
-    return numbers;
-  }
-  // Rows of one length, which is returned through `columns`.
-  std::vector<double> Matrix(const char* name, std::size_t* columns) {
-    std::vector<double> numbers;
-    const JsonArray& rows = Array(name);
-    *columns = 0;
-    for (const JsonValue& row : rows) {
-      const std::size_t before = numbers.size();
-      AppendNumbers(name, row, &numbers);
-      if (&row == rows.data()) *columns = numbers.size();
-      if (numbers.size() - before != *columns) Fail(code_, Path(name) + " has rows of different lengths.");
-    }
-    return numbers;
-  }
-  [[noreturn]] void Wrong(const char* name, const JsonValue& value, const char* expected) const {
-    Fail(code_, "\"" + Path(name) + "\" is " + value.TypeName() + ", and " + expected + " is expected.");
-  }
-
- private:
-  std::string Where() const { return path_.empty() ? "The model" : "\"" + path_ + "\""; }
-  void AppendNumbers(const char* name, const JsonValue& value, std::vector<double>* out) const {
-    if (value.Array() == nullptr) Wrong(name, value, "an array of numbers");
-    for (const JsonValue& item : *value.Array()) {
-      if (!item.IsNumber()) Fail(code_, "\"" + Path(name) + "\" holds " + item.TypeName() + ", and numbers are expected.");
-      out->push_back(item.Number());
-    }
-  }
-
-  const JsonObject* object_;
-  std::string path_;
-  ErrorCode code_;
-  std::size_t taken_ = 0;
-};
+MemberReader Members(const JsonValue& value, std::string path, ErrorCode code) { return {value, std::move(path), code, kWhat}; }
 
 template <typename Enum>
 Enum ReadEnum(MemberReader* members, const char* name, std::initializer_list<Enum> values) {
@@ -120,17 +23,14 @@ Enum ReadEnum(MemberReader* members, const char* name, std::initializer_list<Enu
 }
 
 Input ReadInput(const JsonValue& value, const std::string& path, ErrorCode code) {
-  MemberReader members(value, path, code);
+  MemberReader members = Members(value, path, code);
   Input input;
   input.name = members.Text("name");
   const std::string& kind = members.Text("kind");
   if (kind != "numeric" && kind != "categorical") Fail(code, "\"" + members.Path("kind") + "\" is neither numeric nor categorical.");
   input.categorical = kind == "categorical";
   if (input.categorical) {
-    for (const JsonValue& level : members.Array("levels")) {
-      if (level.String() == nullptr) members.Wrong("levels", level, "a string");
-      input.levels.push_back(*level.String());
-    }
+    input.levels = members.Texts("levels");
     input.unseen = ReadEnum(&members, "unseen", {Unseen::kOther, Unseen::kZero, Unseen::kNull});
     const JsonValue& impute = members.Get("impute");
     if (impute.String() != nullptr) {
@@ -149,7 +49,7 @@ Input ReadInput(const JsonValue& value, const std::string& path, ErrorCode code)
 }
 
 Segment ReadSegment(const JsonValue& value, const std::string& path, ErrorCode code) {
-  MemberReader members(value, path, code);
+  MemberReader members = Members(value, path, code);
   Segment segment;
   segment.id = static_cast<std::int32_t>(members.Int("id", 0, INT32_MAX));
   segment.rows = members.Count("rows");
@@ -160,14 +60,14 @@ Segment ReadSegment(const JsonValue& value, const std::string& path, ErrorCode c
 }
 
 Warning ReadWarning(const JsonValue& value, const std::string& path, ErrorCode code) {
-  MemberReader members(value, path, code);
+  MemberReader members = Members(value, path, code);
   Warning warning{members.Text("code"), members.Text("message")};
   members.ExpectAllTaken();
   return warning;
 }
 
 Metrics ReadMetrics(const JsonValue& value, ErrorCode code) {
-  MemberReader members(value, "metrics", code);
+  MemberReader members = Members(value, "metrics", code);
   Metrics metrics;
   metrics.inertia = members.Num("inertia");
   metrics.total_inertia = members.Num("total_inertia");
@@ -180,7 +80,7 @@ Metrics ReadMetrics(const JsonValue& value, ErrorCode code) {
 }
 
 FitRecord ReadFit(const JsonValue& value, ErrorCode code) {
-  MemberReader members(value, "fit", code);
+  MemberReader members = Members(value, "fit", code);
   FitRecord fit;
   fit.k = members.Int("k", 1, kMaxClusters);
   fit.init = members.Text("init");
@@ -203,7 +103,7 @@ FitRecord ReadFit(const JsonValue& value, ErrorCode code) {
 }
 
 Rotation ReadRotation(const JsonValue& value, std::size_t columns, ErrorCode code) {
-  MemberReader members(value, "rotation", code);
+  MemberReader members = Members(value, "rotation", code);
   Rotation rotation;
   rotation.center = members.Numbers("center");
   std::size_t width = 0;
@@ -227,7 +127,7 @@ std::vector<Item> ReadArray(MemberReader* members, const char* name, Read read) 
 
 Model DecodeModel(std::string_view json, ErrorCode code, const Interrupt& interrupt) {
   const JsonValue tree = ParseJson(json, code, kWhat, interrupt);
-  MemberReader members(tree, "", code);
+  MemberReader members = Members(tree, "", code);
   const std::int64_t format = members.Int("format", 1);
   if (format != 1) Fail(code, "Its format is " + std::to_string(format) + ", and this version reads format 1.");
   Model model;

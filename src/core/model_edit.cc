@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <string>
 
+#include "core/pca.h"
+
 namespace segmentation {
 namespace {
 
@@ -104,11 +106,8 @@ Model SeenBy(const Model& model, const Model& onto) {
       seen.centroids.insert(seen.centroids.end(), z.begin(), z.end());
       continue;
     }
-    for (std::size_t q = 0; q < onto.Dimensions(); ++q) {
-      double sum = 0;
-      for (std::size_t j = 0; j < z.size(); ++j) sum += onto.rotation->axes[q * z.size() + j] * (z[j] - onto.rotation->center[j]);
-      seen.centroids.push_back(sum);
-    }
+    seen.centroids.resize((s + 1) * onto.Dimensions());
+    Rotate(z.data(), onto.rotation->center, onto.rotation->axes, seen.centroids.data() + s * onto.Dimensions());
   }
   ValidateModel(seen, ErrorCode::kInvalidParameter);
   return seen;

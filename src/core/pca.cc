@@ -15,10 +15,11 @@ namespace {
 // A symmetric matrix, and what turned it into a diagonal one.
 struct Rotations {
   std::size_t n;
-  std::vector<double> matrix;   // n x n
+  std::size_t stride;           // between rows: not a power of two, so that a column does not lie in few places of the cache
+  std::vector<double> matrix;   // n x n, both halves
   std::vector<double> vectors;  // n x n, eigenvectors as rows
 
-  double& At(std::size_t i, std::size_t j) { return matrix[i * n + j]; }
+  double& At(std::size_t i, std::size_t j) { return matrix[i * stride + j]; }
 
   // Makes element (p, q) zero: G. H. Golub & C. F. Van Loan, "Matrix Computations", 8.5.
   void Annihilate(std::size_t p, std::size_t q) {
@@ -28,23 +29,27 @@ struct Rotations {
     const double t = std::isfinite(tau * tau) ? (tau >= 0 ? 1 / (tau + std::sqrt(1 + tau * tau)) : 1 / (tau - std::sqrt(1 + tau * tau))) : 1 / (2 * tau);
     const double c = 1 / std::sqrt(1 + t * t);
     const double s = t * c;
-    for (std::size_t i = 0; i < n; ++i) {
-      const double a = At(i, p);
-      const double b = At(i, q);
-      At(i, p) = c * a - s * b;
-      At(i, q) = s * a + c * b;
-    }
-    for (std::size_t i = 0; i < n; ++i) {
-      const double a = At(p, i);
-      const double b = At(q, i);
-      At(p, i) = c * a - s * b;
-      At(q, i) = s * a + c * b;
-      const double x = vectors[p * n + i];
-      const double y = vectors[q * n + i];
-      vectors[p * n + i] = c * x - s * y;
-      vectors[q * n + i] = s * x + c * y;
-    }
+    const double pp = c * (c * At(p, p) - s * off) - s * (c * off - s * At(q, q));
+    const double qq = s * (s * At(p, p) + c * off) + c * (s * off + c * At(q, q));
+    Turn(&At(p, 0), &At(q, 0), c, s);
+    Turn(&vectors[p * n], &vectors[q * n], c, s);
+    At(p, p) = pp;
+    At(q, q) = qq;
     At(p, q) = At(q, p) = 0;
+    for (std::size_t i = 0; i < n; ++i) {
+      At(i, p) = At(p, i);
+      At(i, q) = At(q, i);
+    }
+  }
+
+  // Two rows by an angle whose cosine and sine are c and s.
+  void Turn(double* a, double* b, double c, double s) const {
+    for (std::size_t i = 0; i < n; ++i) {
+      const double x = a[i];
+      const double y = b[i];
+      a[i] = c * x - s * y;
+      b[i] = s * x + c * y;
+    }
   }
 };
 
@@ -71,8 +76,12 @@ void Diagonalize(Rotations* rotations, const Interrupt& interrupt) {
 }  // namespace
 
 PrincipalComponents ComponentsOf(const std::vector<double>& covariance, std::size_t columns, const Interrupt& interrupt) {
-  Rotations rotations{columns, covariance, std::vector<double>(columns * columns)};
-  for (std::size_t j = 0; j < columns; ++j) rotations.vectors[j * columns + j] = 1;
+  const std::size_t stride = (columns | 7) + 2;
+  Rotations rotations{columns, stride, std::vector<double>(columns * stride), std::vector<double>(columns * columns)};
+  for (std::size_t j = 0; j < columns; ++j) {
+    std::copy_n(covariance.begin() + static_cast<std::ptrdiff_t>(j * columns), columns, rotations.matrix.begin() + static_cast<std::ptrdiff_t>(j * stride));
+    rotations.vectors[j * columns + j] = 1;
+  }
   PrincipalComponents out;
   for (std::size_t j = 0; j < columns; ++j) out.total_variance += covariance[j * columns + j];
   Diagonalize(&rotations, interrupt);
@@ -164,13 +173,16 @@ std::vector<double> Covariances(const Points& points, const std::vector<double>&
   return covariance;
 }
 
-void Rotate(const double* point, const std::vector<double>& center, const std::vector<double>& axes, double* to) {
-  const double* axis = axes.data();
-  for (std::size_t q = 0; q < axes.size() / center.size(); ++q, axis += center.size()) {
+void RotatePoint(const double* point, const double* center, const double* axes, std::size_t columns, std::size_t components, double* to) {
+  for (std::size_t q = 0; q < components; ++q, axes += columns) {
     double sum = 0;
-    for (std::size_t j = 0; j < center.size(); ++j) sum += axis[j] * (point[j] - center[j]);
+    for (std::size_t j = 0; j < columns; ++j) sum += axes[j] * (point[j] - center[j]);
     to[q] = sum;
   }
+}
+
+void Rotate(const double* point, const std::vector<double>& center, const std::vector<double>& axes, double* to) {
+  RotatePoint(point, center.data(), axes.data(), center.size(), axes.size() / center.size(), to);
 }
 
 }  // namespace segmentation

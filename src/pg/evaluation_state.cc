@@ -19,16 +19,6 @@ constexpr double kMaxText = 0x1p30;
 // As many bits as a double holds exactly.
 double ModelMark(const CachedModel* model) { return static_cast<double>(model->fingerprint.words[0] >> 11); }
 
-void WriteText(std::string_view text, double* to) {
-  for (std::size_t first = 0; first < text.size(); first += EvaluationState::kTextBytes) {
-    std::uint64_t packed = 0;
-    for (std::size_t i = 0; i < EvaluationState::kTextBytes && first + i < text.size(); ++i) {
-      packed |= std::uint64_t{static_cast<unsigned char>(text[first + i])} << (8 * i);
-    }
-    *to++ = static_cast<double>(packed);
-  }
-}
-
 // In the current context: the executor copies it to where states live.
 ArrayType* NewState(const CachedModel* model, const struct varlena* value, const EvaluationKind& kind) {
   const std::string_view text = kind.keeps_model ? ModelText(value) : std::string_view();
@@ -45,7 +35,7 @@ ArrayType* NewState(const CachedModel* model, const struct varlena* value, const
     }
     std::memcpy(state.Centroids(), parsed.centroids.data(), parsed.centroids.size() * sizeof(double));
   });
-  WriteText(text, state.Text());
+  PackText(text, state.Text());
   return array;
 }
 
@@ -169,19 +159,6 @@ std::vector<ClusterSums> ClustersOf(const EvaluationState& state) {
   return clusters;
 }
 
-std::string TextOf(const EvaluationState& state) {
-  std::string text;
-  const double* number = state.Text();
-  while (text.size() < state.text_bytes()) {
-    if (!(*number >= 0 && *number < 0x1p48)) {
-      throw Error(ErrorCode::kInvalidParameter, "invalid model in the state of an aggregate");
-    }
-    auto packed = static_cast<std::uint64_t>(*number++);
-    for (std::size_t i = 0; i < EvaluationState::kTextBytes && text.size() < state.text_bytes(); ++i, packed >>= 8) {
-      text += static_cast<char>(packed & 0xFF);
-    }
-  }
-  return text;
-}
+std::string TextOf(const EvaluationState& state) { return UnpackText(state.Text(), state.text_bytes(), "model"); }
 
 }  // namespace segmentation

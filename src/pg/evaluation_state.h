@@ -4,7 +4,7 @@
 //   [0] layout  [1] segments k  [2] dimensions d  [3] rows without a score  [4] 53 bits of the model's fingerprint
 //   [5] bytes t of the model's text, 0 where the final function does not need it
 //   then per segment 5 sums (rows, weight, distance, inertia, silhouette; core/metrics.h) and d shifts,
-//   then the k * d values of the centroids, then the text, 6 bytes to a number.
+//   then the k * d values of the centroids, then the text (packed_text.h).
 // Anybody may build an aggregate on these functions with an initial state of their own, so a state is checked whenever one comes.
 #pragma once
 
@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "core/metrics.h"
+#include "pg/packed_text.h"
 #include "pg/row_arg.h"
 
 namespace segmentation {
@@ -30,7 +31,6 @@ inline constexpr EvaluationKind kStep = {"kmeans_step", 2, true};
 struct EvaluationState {
   static constexpr std::size_t kHead = 6;
   static constexpr std::size_t kSums = 5;
-  static constexpr std::size_t kTextBytes = 6;  // of a double's 53 bits
   double* at;
   std::size_t segments() const { return static_cast<std::size_t>(at[1]); }
   std::size_t dimensions() const { return static_cast<std::size_t>(at[2]); }
@@ -41,7 +41,7 @@ struct EvaluationState {
   double* Centroids() const { return at + kHead + segments() * stride(); }
   double* Text() const { return Centroids() + segments() * dimensions(); }
   std::size_t size() const {
-    return kHead + segments() * (stride() + dimensions()) + (text_bytes() + kTextBytes - 1) / kTextBytes;
+    return kHead + segments() * (stride() + dimensions()) + PackedSize(text_bytes());
   }
 };
 

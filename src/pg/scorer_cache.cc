@@ -2,6 +2,7 @@
 
 #include <cstring>
 
+#include "pg/call_site.h"
 #include "pg/registry_lookup.h"
 
 namespace segmentation {
@@ -36,15 +37,6 @@ struct ModelCache {
   CachedModel* models[kMaxModels];
 };
 
-// Whether the call site names the value itself. A parameter will not do, though it is stable within an execution: PL/pgSQL
-// keeps a call site, and with it this cache, from one execution to the next.
-bool IsLiteral(FunctionCallInfo fcinfo, int argument) {
-  Node* call = fcinfo->flinfo->fn_expr;
-  if (call == nullptr || !IsA(call, FuncExpr)) return false;
-  List* arguments = reinterpret_cast<FuncExpr*>(call)->args;
-  return argument < list_length(arguments) && IsA(list_nth(arguments, argument), Const);
-}
-
 ModelCache* NewCache(FunctionCallInfo fcinfo, int argument) {
   auto* cache = static_cast<ModelCache*>(MemoryContextAllocZero(fcinfo->flinfo->fn_mcxt, sizeof(ModelCache)));
   cache->context = fcinfo->flinfo->fn_mcxt;
@@ -55,32 +47,6 @@ ModelCache* NewCache(FunctionCallInfo fcinfo, int argument) {
   }
   fcinfo->flinfo->fn_extra = cache;
   return cache;
-}
-
-// A model is told from others by its fingerprint and size, in `key`, which has room for sizeof(CachedModel::key). Returns the key's length.
-std::size_t MakeContentKey(struct varlena* value, char* key) {
-  const std::uint64_t size = toast_raw_datum_size(PointerGetDatum(value)) - VARHDRSZ;
-  const char* prefix;
-  if (VARATT_IS_EXTENDED(value) && !VARATT_IS_SHORT(value)) {
-    prefix = VARDATA_ANY(PG_DETOAST_DATUM_SLICE(PointerGetDatum(value), 0, kModelPrefixBytes));
-  } else {
-    prefix = VARDATA_ANY(value);
-  }
-  key[0] = 'F';
-  memcpy(key + 1, prefix, kModelPrefixBytes);
-  memcpy(key + 1 + kModelPrefixBytes, &size, sizeof size);
-  return 1 + kModelPrefixBytes + sizeof size;
-}
-
-std::size_t MakeKey(struct varlena* value, char* key) {
-  if (!VARATT_IS_EXTERNAL_ONDISK(value)) return MakeContentKey(value, key);
-  // A toast pointer means the same value for as long as the statement's snapshot protects it.
-  const TimestampTz statement = GetCurrentStatementStartTimestamp();
-  const std::size_t bytes = VARSIZE_EXTERNAL(value);
-  key[0] = 'T';
-  memcpy(key + 1, value, bytes);
-  memcpy(key + 1 + bytes, &statement, sizeof statement);
-  return 1 + bytes + sizeof statement;
 }
 
 CachedModel* Find(const ModelCache* cache, const char* key, std::size_t bytes) {
@@ -198,7 +164,7 @@ CachedModel* CachedModelOf(FunctionCallInfo fcinfo, int argument) {
   if (cache->named != nullptr) return NamedModelOf(fcinfo, cache, argument);
   auto* value = reinterpret_cast<struct varlena*>(PG_GETARG_POINTER(argument));
   char key[sizeof(CachedModel::key)];
-  const std::size_t bytes = MakeKey(value, key);
+  const std::size_t bytes = MakeValueKey(value, key);
   CachedModel* model = cache->last;
   if (model == nullptr || model->key_bytes != bytes || memcmp(model->key, key, bytes) != 0) {
     model = cache->last = FindOrLoad(cache, value, key, bytes);

@@ -23,7 +23,7 @@ struct CachedModel {
   Fingerprint fingerprint;  // of the model's text
   std::uint64_t last_used;
   std::size_t key_bytes;
-  char key[40];
+  char key[kMaxValueKey];
 
   Scorer scorer() const { return Scorer(block); }
 };

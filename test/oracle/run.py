@@ -32,7 +32,8 @@ sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from harness import Tally, own_database  # noqa: E402
 
-THEMES = ["study", "optima", "sklearn_parity", "quality", "scoring_forms", "edited_models", "step", "lifecycle", "outliers", "exploring", "choosing"]
+THEMES = ["study", "optima", "sklearn_parity", "quality", "scoring_forms", "edited_models", "step", "lifecycle", "outliers", "exploring", "pca",
+          "choosing"]
 
 
 def main():
