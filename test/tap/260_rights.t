@@ -70,7 +70,7 @@ for my $function (split /\n/, $a->value(q{SELECT oid::regprocedure FROM pg_proc 
 }
 is($a->value(q{SELECT count(*) FROM pg_proc WHERE pronamespace = 'segmentation'::regnamespace AND prosecdef AND NOT coalesce('search_path=pg_catalog, pg_temp' = ANY (proconfig), false)}), 0, 'whatever runs as the owner has a pinned search_path');
 is($a->value(q{SELECT count(*) FROM pg_proc AS p JOIN pg_language AS l ON l.oid = prolang WHERE pronamespace = 'segmentation'::regnamespace AND lanname IN ('plpgsql', 'sql') AND proconfig IS NULL
-    AND proname NOT IN ('describe', 'histogram', 'frequency', 'correlation', 'trend', 'rfm', 'train', 'retrain', 'retrain_once', 'verify', 'drift', 'retrain_due', 'score_table', 'refine', 'registry_keep_audit')}), 0, 'and so has all other code but what passes the caller\'s on');
+    AND proname NOT IN ('describe', 'histogram', 'frequency', 'correlation', 'trend', 'rfm', 'choose_k', 'train', 'retrain', 'retrain_once', 'verify', 'drift', 'retrain_due', 'score_table', 'refine', 'registry_keep_audit')}), 0, 'and so has all other code but what passes the caller\'s on');
 
 # Somebody else's run cannot be ended, nor scoring noted.
 is($as->('tap_stranger', q{SELECT segmentation.end_run(1, 'failed', 'x', NULL)})->{state}, '', 'end_run of a run that is not yours');
