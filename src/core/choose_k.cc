@@ -18,10 +18,11 @@ namespace {
 
 constexpr std::size_t kReferences = 20;
 constexpr std::size_t kHalvings = 8;
-constexpr double kEnoughEvidence = 5;
-constexpr double kEnoughStrength = 0.75;
-constexpr double kGoodPart = 0.4;
-constexpr double kSomeStrength = 0.6;
+// What decides; found on generated populations (docs/decisions.md).
+constexpr double kEnoughEvidence = 5;     // of structure
+constexpr double kEnoughStrength = 0.75;  // of a number that is found again
+constexpr double kSomeStrength = 0.6;     // where none has that
+constexpr double kGoodPart = 0.4;         // of the most evidence
 // Streams of random numbers.
 constexpr std::uint32_t kReferenceStream = 0x20000000;
 constexpr std::uint32_t kHalvingStream = 0x21000000;
