@@ -27,19 +27,15 @@ constexpr double kGoodPart = 0.4;         // of the most evidence
 constexpr std::uint32_t kReferenceStream = 0x20000000;
 constexpr std::uint32_t kHalvingStream = 0x21000000;
 
-SearchTask TaskOf(std::size_t k, Distance distance, std::uint64_t seed, Quality quality, int starts) {
+// A search with so many starts.
+Clustering Find(const Points& points, std::size_t k, Distance distance, std::uint64_t seed, int starts, const Interrupt& interrupt) {
   SearchTask task;
   task.k = k;
   task.options.distance = distance;
   task.options.seed = static_cast<std::int64_t>(seed);
-  task.options.quality = quality;
   task.options.n_init = starts;
-  return task;
-}
-
-Clustering Find(const Points& points, std::size_t k, Distance distance, std::uint64_t seed, Quality quality, int starts, const Interrupt& interrupt) {
   ThreadTeam alone(interrupt);
-  return Search(points, TaskOf(k, distance, seed, quality, starts), 0, alone);
+  return Search(points, task, 0, alone);
 }
 
 // Uniform points in the box.
@@ -66,16 +62,7 @@ Tiles AlongAxes(const Tiles& points, Distance distance, ThreadTeam& team) {
   std::vector<double> center;
   for (const ColumnStatistics& column : DescribeColumns(whole, total, {}, team)) center.push_back(column.mean);
   const PrincipalComponents components = ComponentsOf(Covariances(whole, center, total, {}, team), center.size(), team.interrupt());
-  Tiles rotated(points.rows(), points.dimensions(), points.weighted());
-  std::vector<double> row(points.dimensions());
-  std::vector<double> turned(points.dimensions());
-  for (std::size_t i = 0; i < points.rows(); ++i) {
-    points.CopyRow(i, row.data());
-    Rotate(row.data(), center, components.axes, turned.data());
-    for (std::size_t j = 0; j < turned.size(); ++j) rotated.At(i, j) = turned[j];
-    if (points.weighted()) rotated.SetWeight(i, points.Weight(i));
-  }
-  return rotated;
+  return RotateTiles(points, center, components.axes, team);
 }
 
 // Logarithms of the inertia for k = 1 to k_max.
@@ -84,7 +71,7 @@ std::vector<std::vector<double>> LogInertias(const std::vector<Points>& sets, st
   team.ForEach(sets.size() * k_max, [&](std::size_t item, std::size_t, const Interrupt& interrupt) {
     const std::size_t set = item / k_max;
     const std::size_t k = k_max - item % k_max;  // the long ones first
-    logs[set][k - 1] = Log(std::max(Find(sets[set], k, distance, seed, Quality::kDefault, 1, interrupt).inertia, std::numeric_limits<double>::min()));
+    logs[set][k - 1] = Log(std::max(Find(sets[set], k, distance, seed, 1, interrupt).inertia, std::numeric_limits<double>::min()));
   });
   return logs;
 }
@@ -168,7 +155,7 @@ void FindStrengths(const Tiles& sample, Distance distance, std::uint64_t seed, T
   team.ForEach(halves.size() * (most - 1), [&](std::size_t item, std::size_t, const Interrupt& interrupt) {
     const std::size_t half = item / (most - 1);
     const std::size_t k = most - item % (most - 1);
-    centroids[half * (most + 1) + k] = Find(halves[half], k, distance, seed, Quality::kDefault, kStarts, interrupt).centroids;
+    centroids[half * (most + 1) + k] = Find(halves[half], k, distance, seed, kStarts, interrupt).centroids;
   });
   for (std::size_t k = 2; k <= most; ++k) {
     double sum = 0;

@@ -41,22 +41,11 @@ KMetrics MetricsOf(const Points& points, const std::vector<double>& centroids, c
   return out;
 }
 
-struct Found {
-  std::vector<double> centroids;
-  double inertia;
-};
-
-// Those of the model that would be trained, or of a search in the sample.
-Found CentroidsFor(std::size_t k, const Points& sample, const Options& options, bool sampled, Training* training) {
-  if (!sampled) {
-    Model model = training->Fit(static_cast<std::int64_t>(k));
-    return {std::move(model.centroids), model.metrics.inertia};
-  }
+Clustering SearchIn(const Points& sample, std::size_t k, const Options& options, ThreadTeam& team) {
   SearchTask task;
   task.k = k;
   task.options = options;
-  Clustering found = Search(sample, task, static_cast<double>(options.min_size), training->team());
-  return {std::move(found.centroids), found.inertia};
+  return Search(sample, task, static_cast<double>(options.min_size), team);
 }
 
 void WriteTrial(const KChoice& choice, const KMetrics& metrics, std::string* out) {
@@ -92,9 +81,11 @@ KTrials TryEachK(Training* training, std::size_t k_min, std::size_t k_max, const
   out.choice = ChooseK(sample, k_min, k_max, options.distance, static_cast<std::uint64_t>(options.seed), team);
   const Points points = SearchPoints(sample, team);
   const Tiles few = sample.EveryMth(std::min(sample.rows(), kSilhouetteRows));
-  const double total = CentroidsFor(1, points, options, out.sampled, training).inertia;
+  const double total = out.sampled ? SearchIn(points, 1, options, team).inertia : training->Fit(1).metrics.inertia;
   for (std::size_t k = k_min; k <= k_max; ++k) {
-    out.metrics.push_back(MetricsOf(points, CentroidsFor(k, points, options, out.sampled, training).centroids, few, total, team));
+    if (!out.sampled) out.models.push_back(training->Fit(static_cast<std::int64_t>(k)));
+    const std::vector<double> centroids = out.sampled ? SearchIn(points, k, options, team).centroids : out.models.back().centroids;
+    out.metrics.push_back(MetricsOf(points, centroids, few, total, team));
     out.metrics.back().k = k;
   }
   return out;
@@ -102,7 +93,8 @@ KTrials TryEachK(Training* training, std::size_t k_min, std::size_t k_max, const
 
 std::string ChooseAndFit(Training* training, std::size_t k_min, std::size_t k_max, const Options& options) {
   const KTrials trials = TryEachK(training, k_min, k_max, options);
-  Model model = training->Fit(static_cast<std::int64_t>(trials.choice.k));
+  const bool is_there = !trials.models.empty() && trials.choice.k >= k_min;
+  Model model = is_there ? trials.models[trials.choice.k - k_min] : training->Fit(static_cast<std::int64_t>(trials.choice.k));
   if (!trials.choice.structured) {
     model.warnings.push_back({"no_structure", "no structure was found: the segments are a partition of the customers, and another number of them would do as well"});
   }

@@ -33,6 +33,7 @@ struct KTrials {
   std::vector<KMetrics> metrics;  // k_min, ..., k_max
   std::size_t rows = 0;           // that the metrics are of
   bool sampled = false;           // those are not all
+  std::vector<Model> models;      // of all rows, beside the metrics; none where those are of a sample
 };
 
 // 1 <= k_min <= k_max.

@@ -185,4 +185,24 @@ void Rotate(const double* point, const std::vector<double>& center, const std::v
   RotatePoint(point, center.data(), axes.data(), center.size(), axes.size() / center.size(), to);
 }
 
+Tiles RotateTiles(const Tiles& points, const std::vector<double>& center, const std::vector<double>& axes, ThreadTeam& team) {
+  const std::size_t columns = center.size();
+  const std::size_t components = axes.size() / columns;
+  Tiles rotated(points.rows(), components, points.weighted());
+  team.ForEach(points.tile_count(), [&](std::size_t tile, std::size_t, const Interrupt& interrupt) {
+    interrupt.Poll();
+    const double* values = points.Tile(tile);
+    for (std::size_t r = 0; r < points.RowsIn(tile); ++r) {
+      for (std::size_t q = 0; q < components; ++q) {
+        const double* axis = axes.data() + q * columns;
+        double sum = 0;
+        for (std::size_t j = 0; j < columns; ++j) sum += axis[j] * (values[j * kTileRows + r] - center[j]);
+        rotated.Tile(tile)[q * kTileRows + r] = sum;
+      }
+    }
+  });
+  for (std::size_t i = 0; points.weighted() && i < points.rows(); ++i) rotated.SetWeight(i, points.Weight(i));
+  return rotated;
+}
+
 }  // namespace segmentation

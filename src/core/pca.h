@@ -32,6 +32,9 @@ void KeepComponents(double wanted, PrincipalComponents* components);
 std::vector<double> Covariances(const Points& points, const std::vector<double>& mean, double total_weight, const std::vector<double>& squares,
                                 ThreadTeam& team);
 
+// The points along these axes: per point and axis, axis * (x - center), added up as the scorer does; weights stay.
+Tiles RotateTiles(const Tiles& points, const std::vector<double>& center, const std::vector<double>& axes, ThreadTeam& team);
+
 // One point: y = axes * (x - center), as a model's rotation takes it (model.h, step 3): `axes` are components x columns, row-major.
 void RotatePoint(const double* point, const double* center, const double* axes, std::size_t columns, std::size_t components, double* to);
 void Rotate(const double* point, const std::vector<double>& center, const std::vector<double>& axes, double* to);

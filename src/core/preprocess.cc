@@ -131,20 +131,7 @@ void ApplyRotation(const Options& options, const std::vector<double>& squares, T
   for (std::size_t j = 0; j < columns; ++j) center.push_back((out->columns[j].mean - out->offset[j]) / out->scale[j]);
   PrincipalComponents components = ComponentsOf(Covariances(points, center, out->weight, squares, team), columns, team.interrupt());
   KeepComponents(options.components, &components);
-  Tiles rotated(points.rows(), components.size(), points.weighted());
-  team.ForEach(points.tile_count(), [&](std::size_t tile, std::size_t, const Interrupt& interrupt) {
-    interrupt.Poll();
-    const double* values = points.tiles().Tile(tile);
-    for (std::size_t r = 0; r < points.RowsIn(tile); ++r) {
-      for (std::size_t q = 0; q < components.size(); ++q) {
-        const double* axis = components.axes.data() + q * columns;
-        double sum = 0;  // as the scorer adds
-        for (std::size_t j = 0; j < columns; ++j) sum += axis[j] * (values[j * kTileRows + r] - center[j]);
-        rotated.Tile(tile)[q * kTileRows + r] = sum;
-      }
-    }
-  });
-  for (std::size_t i = 0; points.weighted() && i < points.rows(); ++i) rotated.SetWeight(i, points.Weight(i));
+  Tiles rotated = RotateTiles(points.tiles(), center, components.axes, team);
   // What lies within a cell has no correlations that are known of.
   std::vector<double> deviations;
   for (std::size_t i = 0; i < out->deviations.size(); i += columns) {

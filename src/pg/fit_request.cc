@@ -2,25 +2,10 @@
 
 #include <cstring>
 
+#include "pg/call_site.h"
+
 namespace segmentation {
 namespace {
-
-bool SameValue(const struct varlena* a, const struct varlena* b) {
-  if (a == nullptr || b == nullptr) return a == b;
-  return VARSIZE_ANY_EXHDR(a) == VARSIZE_ANY_EXHDR(b) && memcmp(VARDATA_ANY(a), VARDATA_ANY(b), VARSIZE_ANY_EXHDR(a)) == 0;
-}
-
-// Whether what is asked for is constant; arguments of the transition function come one later than those of the aggregate.
-bool IsConstant(FunctionCallInfo fcinfo, const FitArguments& where) {
-  const Aggref* aggregate = AggGetAggref(fcinfo);  // none in a window
-  if (aggregate == nullptr) return false;
-  const int last = Min(PG_NARGS() - 1, where.options);
-  for (int i = 2; i <= last; ++i) {
-    if (list_length(aggregate->args) < i) return false;
-    if (!IsA(static_cast<TargetEntry*>(list_nth(aggregate->args, i - 1))->expr, Const)) return false;
-  }
-  return true;
-}
 
 // Replaces what is kept, whole or not at all.
 FitRequest* KeepRequest(FunctionCallInfo fcinfo, const FitArguments& where, std::int32_t k_min, std::int32_t k, struct varlena* options) {
@@ -36,7 +21,7 @@ FitRequest* KeepRequest(FunctionCallInfo fcinfo, const FitArguments& where, std:
   *request = {};
   request->k = k;
   request->k_min = k_min;
-  request->constant = IsConstant(fcinfo, where);
+  request->constant = AreLiteralsOfAggregate(fcinfo, 2, Min(PG_NARGS() - 1, where.options));
   if (options != nullptr) {
     request->value = reinterpret_cast<struct varlena*>(block + sizeof(FitRequest));
     memcpy(request->value, options, value_bytes);

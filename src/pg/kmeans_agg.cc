@@ -193,13 +193,20 @@ bool CombineFlat(FunctionCallInfo fcinfo, const OtherState& other, bool keep_fit
   return true;
 }
 
-// Trains from a state and leaves it as it is.
-TrainedValue TrainState(Datum value) {
+// A state to train from, which stays as it is; and its rows, from inside C++.
+OtherState ReadSettled(Datum value) {
   const OtherState state = ReadOther(value);
   if (state.object != nullptr) SettledShape(state.object);
+  return state;
+}
+
+RowSet RowsOfOther(const OtherState& state) { return state.object != nullptr ? SettledRows(state.object) : RowsOf(state.view); }
+
+TrainedValue TrainState(Datum value) {
+  const OtherState state = ReadSettled(value);
   TrainedValue trained{};
   CallCore([&] {
-    const RowSet rows = state.object != nullptr ? SettledRows(state.object) : RowsOf(state.view);
+    const RowSet rows = RowsOfOther(state);
     if (rows.rows + rows.cell_rows > 0) trained = KeepModel(Train(rows, state.k(), state.options()));
   });
   return trained;
@@ -207,12 +214,11 @@ TrainedValue TrainState(Datum value) {
 
 // The models of a state for every k that it was asked for; their number in `count`.
 Datum* TrainRange(Datum value, int* count) {
-  const OtherState state = ReadOther(value);
-  if (state.object != nullptr) SettledShape(state.object);
+  const OtherState state = ReadSettled(value);
   Datum* models = nullptr;
   *count = 0;
   CallCore([&] {
-    const RowSet rows = state.object != nullptr ? SettledRows(state.object) : RowsOf(state.view);
+    const RowSet rows = RowsOfOther(state);
     const Options options = ParseOptions(state.options(), OptionsOf::kRange);
     const std::vector<Model> trained = FitRange(rows, options.k_min, state.k(), options, ServerInterrupt(), TrainingThreads());
     models = static_cast<Datum*>(Allocate((trained.size() + 1) * sizeof(Datum)));
@@ -223,11 +229,10 @@ Datum* TrainRange(Datum value, int* count) {
 
 // Which k is best for the rows of a state, as JSON with the model (core/k_trials.h); nullptr without rows.
 char* ChooseForState(Datum value) {
-  const OtherState state = ReadOther(value);
-  if (state.object != nullptr) SettledShape(state.object);
+  const OtherState state = ReadSettled(value);
   char* answer = nullptr;
   CallCore([&] {
-    const RowSet rows = state.object != nullptr ? SettledRows(state.object) : RowsOf(state.view);
+    const RowSet rows = RowsOfOther(state);
     const Options options = ParseOptions(state.options(), OptionsOf::kRange);
     Training training(rows, options, ServerInterrupt(), TrainingThreads());
     if (training.empty()) return;

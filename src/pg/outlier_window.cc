@@ -4,20 +4,15 @@
 #include <vector>
 
 #include "core/outliers.h"
-#include "pg/array_arg.h"
 #include "pg/settings.h"
-#include "pg/sketch_state.h"
+#include "pg/window_rows.h"
 
 namespace segmentation {
 namespace {
 
 constexpr double kNoFactor = std::numeric_limits<double>::quiet_NaN();
 
-// Kept for the partition.
-struct PartitionFactors {
-  std::int64_t rows;
-  double factors[FLEXIBLE_ARRAY_MEMBER];
-};
+using PartitionFactors = PartitionValues<double>;
 
 // The number of neighbours must be the same in all rows of the partition; it is taken from the first one that has features.
 void ReadNeighbors(WindowObject window, std::int64_t position, std::int32_t* neighbors) {
@@ -41,25 +36,9 @@ std::int32_t Collect(FunctionCallInfo fcinfo, WindowObject window, SketchState* 
   // What is the same in every row need not be asked for in every row.
   const bool constant = get_fn_expr_arg_stable(fcinfo->flinfo, 1);
   std::int32_t neighbors = 0;
-  MemoryContext row_context = AllocSetContextCreate(CurrentMemoryContext, "local_outlier_factor row", ALLOCSET_DEFAULT_SIZES);
-  MemoryContext outer = MemoryContextSwitchTo(row_context);
-  for (std::int64_t i = 0; i < out->rows; ++i) {
-    CHECK_FOR_INTERRUPTS();
-    MemoryContextReset(row_context);
-    bool is_null;
-    bool is_out;
-    const Datum features = WinGetFuncArgInPartition(window, 0, static_cast<int>(i), WINDOW_SEEK_HEAD, false, &is_null, &is_out);
-    out->factors[i] = kNoFactor;
-    if (is_null) continue;
-    // The next call may free what the last one returned.
-    ArrayType* array = DatumGetArrayTypePCopy(features);
-    if (!constant || neighbors == 0) ReadNeighbors(window, i, &neighbors);
-    const std::uint64_t before = state->shape.rows;
-    AppendRow(state, array, nullptr, false);
-    if (state->shape.rows > before) out->factors[i] = 0;
-  }
-  MemoryContextSwitchTo(outer);
-  MemoryContextDelete(row_context);
+  CollectFeatures(window, state, 0.0, kNoFactor, out, [&](std::int64_t row) {
+    if (!constant || neighbors == 0) ReadNeighbors(window, row, &neighbors);
+  });
   return neighbors;
 }
 
@@ -78,20 +57,15 @@ void ComputeFactors(const SketchState* state, std::int32_t neighbors, PartitionF
       LocalOutlierFactors(RowsOf(state), static_cast<std::size_t>(neighbors), ServerInterrupt(), TrainingThreads());
   std::int64_t at = 0;
   for (const double factor : factors) {
-    while (std::isnan(out->factors[at])) ++at;
-    out->factors[at++] = factor;
+    while (std::isnan(out->values[at])) ++at;
+    out->values[at++] = factor;
   }
 }
 
 PartitionFactors* FactorsOfPartition(FunctionCallInfo fcinfo, WindowObject window) {
-  const std::int64_t rows = WinGetPartitionRowCount(window);
-  const std::size_t bytes = offsetof(PartitionFactors, factors) + static_cast<std::size_t>(rows) * sizeof(double);
-  if (!AllocSizeIsValid(bytes)) {
-    ereport(ERROR, (errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED), errmsg("too many rows in the window partition")));
-  }
-  auto* out = static_cast<PartitionFactors*>(WinGetPartitionLocalMemory(window, bytes));
-  if (out->rows == rows) return out;
-  out->rows = rows;
+  bool is_new;
+  PartitionFactors* out = ValuesOfPartition<double>(window, &is_new);
+  if (!is_new) return out;
   SketchState* state = NewSketchState(CurrentMemoryContext);
   // A row with something missing is nobody's neighbour.
   state->rules = {OnNull::kSkip, false};
@@ -107,13 +81,9 @@ PartitionFactors* FactorsOfPartition(FunctionCallInfo fcinfo, WindowObject windo
 }  // namespace
 
 SEGMENTATION_FUNCTION(local_outlier_factor) {
-  WindowObject window = PG_WINDOW_OBJECT();
-  if (!WindowObjectIsValid(window)) {
-    ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED), errmsg("local_outlier_factor is called without a window"),
-                    errhint("Write local_outlier_factor(...) OVER (...).")));
-  }
+  WindowObject window = WindowOf(fcinfo, "local_outlier_factor");
   const PartitionFactors* factors = FactorsOfPartition(fcinfo, window);
-  const double factor = factors->factors[WinGetCurrentPosition(window)];
+  const double factor = factors->values[WinGetCurrentPosition(window)];
   if (std::isnan(factor)) PG_RETURN_NULL();
   PG_RETURN_FLOAT8(factor);
 }
