@@ -2,11 +2,11 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstring>
 #include <numeric>
 
 #include "core/json_writer.h"
 #include "core/preprocess.h"
+#include "core/sample_row.h"
 #include "core/scorer.h"
 #include "core/survey_bins.h"
 
@@ -62,12 +62,10 @@ Columns ReadColumns(const std::vector<const char*>& sample, const SurveyRequest&
   std::vector<std::vector<std::pair<double, double>>> values(request.numbers.size());
   for (const char* row : sample) {
     interrupt.Poll();
-    double weight;
-    std::memcpy(&weight, row, sizeof weight);
-    const char* at = row + sizeof weight;
-    for (std::size_t j = 0; j < request.numbers.size(); ++j, at += sizeof(double)) {
-      double value;
-      std::memcpy(&value, at, sizeof value);
+    SampleRowReader reader(row);
+    const double weight = reader.Number();
+    for (std::size_t j = 0; j < request.numbers.size(); ++j) {
+      const double value = reader.Number();
       if (std::isfinite(value)) {
         values[j].emplace_back(value, weight);
       } else {
@@ -75,16 +73,14 @@ Columns ReadColumns(const std::vector<const char*>& sample, const SurveyRequest&
       }
     }
     for (CategorySample& category : columns.categories) {
-      std::uint32_t length;
-      std::memcpy(&length, at, sizeof length);
-      at += sizeof length;
+      std::string_view text;
+      const std::uint32_t length = reader.Text(&text);
       if (length == kMissingText) {
         ++category.missing;
       } else if (length == kLongText) {
         ++category.others;
       } else {
-        ++category.levels[std::string(at, length)];
-        at += length;
+        ++category.levels[std::string(text)];
       }
     }
   }

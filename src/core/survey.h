@@ -17,14 +17,6 @@
 namespace segmentation {
 
 constexpr std::size_t kSurveyRows = 100'000;
-// Longer texts of a category are all one level, "other".
-constexpr std::size_t kLongestLevel = 255;
-
-// A row of the sample as bytes, unaligned: weight, a double per number (NaN: missing), then per category a 32-bit length (kMissingText:
-// missing, kLongText: too long) and the text in UTF-8.
-constexpr std::uint32_t kMissingText = UINT32_MAX;
-constexpr std::uint32_t kLongText = UINT32_MAX - 1;
-
 // Over all rows.
 struct SurveyTotals {
   std::uint64_t rows = 0;     // with a weight above 0
@@ -47,7 +39,7 @@ struct SurveyRequest {
 // Reads {"numbers": [{"name": .., "transform": ..}], "categories": [{"name": ..}], "quantiles": [..], "baseline": {..}}. Throws kInvalidParameter.
 SurveyRequest ParseSurveyRequest(std::string_view json);
 
-// The survey as canonical JSON. sample: rows as bytes, in an order that depends on their keys and values alone.
+// The survey as canonical JSON. sample: rows as bytes (sample_row.h), in an order that depends on their keys and values alone.
 //
 //   rows, ignored, sampled, same_key  numbers of rows
 //   fingerprint             32 hexadecimal digits
