@@ -14,6 +14,14 @@ constexpr std::size_t kLongestLevel = 255;
 constexpr std::uint32_t kMissingText = UINT32_MAX;
 constexpr std::uint32_t kLongText = UINT32_MAX - 1;
 
+// Its weight, and a number of it.
+inline double WeightIn(const char* row) {
+  double weight;
+  std::memcpy(&weight, row, sizeof weight);
+  return weight;
+}
+inline double NumberIn(const char* row, std::size_t j) { return WeightIn(row + (j + 1) * sizeof(double)); }
+
 // What is read from the front.
 class SampleRowReader {
  public:

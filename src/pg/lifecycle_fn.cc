@@ -11,6 +11,7 @@
 #include "core/model_edit.h"
 #include "core/outliers.h"
 #include "core/preparation.h"
+#include "core/risk.h"
 #include "pg/array_arg.h"
 #include "pg/fit_request.h"
 #include "pg/model_type.h"
@@ -253,6 +254,43 @@ SEGMENTATION_FUNCTION(match_segments) {
     answer = AllocateString(out);
   });
   PG_RETURN_DATUM(JsonDatum(answer));
+}
+
+// (known, events): by segment; a row for each (core/risk.h).
+SEGMENTATION_FUNCTION(compare_risks) {
+  ResultRows rows(fcinfo);
+  ArrayType* known = PlainArray(fcinfo, 0);
+  ArrayType* events = PlainArray(fcinfo, 1);
+  if (LengthOf(known) != LengthOf(events)) ereport(ERROR, (errcode(ERRCODE_ARRAY_SUBSCRIPT_ERROR), errmsg("arrays of outcomes must have one length")));
+  Risk* risks = nullptr;
+  CallCore([&] {
+    const std::vector<std::int64_t> known_rows = ValuesOf<std::int64_t>(known);
+    const std::vector<std::int64_t> event_rows = ValuesOf<std::int64_t>(events);
+    std::vector<OutcomeCounts> counts;
+    for (std::size_t s = 0; s < known_rows.size(); ++s) {
+      if (event_rows[s] < 0 || event_rows[s] > known_rows[s]) throw Error(ErrorCode::kInvalidParameter, "there must be from 0 to as many events as known outcomes");
+      counts.push_back({static_cast<std::uint64_t>(known_rows[s]), static_cast<std::uint64_t>(event_rows[s])});
+    }
+    const std::vector<Risk> found = CompareRisks(counts);
+    risks = static_cast<Risk*>(Allocate((found.size() + 1) * sizeof(Risk)));
+    std::copy(found.begin(), found.end(), risks);
+  });
+  for (std::size_t s = 0; s < LengthOf(known); ++s) {
+    const Risk& risk = risks[s];
+    constexpr int kColumns = 11;
+    Datum values[kColumns];
+    bool nulls[kColumns] = {};
+    int at = 0;
+    values[at++] = Int32GetDatum(static_cast<int32>(s + 1));
+    for (double number : {risk.rate, risk.rate_low, risk.rate_high, risk.rest_rate, risk.difference, risk.difference_low, risk.difference_high, risk.p, risk.p_corrected}) {
+      values[at] = FloatOrNull(number, &nulls[at]);
+      ++at;
+    }
+    values[at++] = CStringGetTextDatum(Name(risk.verdict));
+    Assert(at == kColumns);
+    rows.Add(values, nulls);
+  }
+  PG_RETURN_NULL();
 }
 
 // (preparation, features): the columns of a row.

@@ -96,14 +96,66 @@ void AddToSample(RowSample* sample, std::uint64_t key, const char* row, std::uin
   std::memcpy(copy, row, bytes);
   sample->rows[sample->count++] = {key, bytes, copy};
   sample->bytes += Cost(bytes);
-  // Rows that are wider than was thought.
-  if (unlikely(sample->bytes > TrainMemoryBytes()) && sample->count > kSmallestSample) {
-    sample->capacity = std::min(sample->capacity, std::max(kSmallestSample, sample->count / 2));
-    Thin(sample);
-  }
+}
+
+void LimitMemory(RowSample* sample) {
+  if (likely(sample->bytes <= TrainMemoryBytes()) || sample->count <= kSmallestSample) return;
+  sample->capacity = std::min(sample->capacity, std::max(kSmallestSample, sample->count / 2));
+  Thin(sample);
 }
 
 void SortSample(RowSample* sample) { std::sort(sample->rows, sample->rows + sample->count); }
+
+void InitSamples(GroupedSample* samples, MemoryContext context, std::uint64_t groups, std::uint64_t capacity) {
+  samples->count = 0;
+  samples->capacity = capacity;
+  samples->group_count = groups;
+  samples->groups = static_cast<RowSample*>(MemoryContextAllocHuge(context, (groups + 1) * sizeof(RowSample)));
+  for (std::uint64_t g = 0; g < groups; ++g) InitSample(&samples->groups[g], context, capacity);
+}
+
+void AddToSamples(GroupedSample* samples, std::uint64_t group, std::uint64_t key, const char* row, std::uint64_t bytes) {
+  RowSample* sample = &samples->groups[group];
+  const std::uint64_t before = sample->count;
+  AddToSample(sample, key, row, bytes);
+  samples->count += sample->count - before;
+  if (sample->count == before || (samples->count < 2 * samples->capacity && sample->count % kSmallestSample != 0)) return;
+  std::uint64_t taken = 0;
+  for (std::uint64_t g = 0; g < samples->group_count; ++g) taken += samples->groups[g].bytes;
+  // Rows that are wider than was thought.
+  if (unlikely(taken > TrainMemoryBytes()) && samples->count > kSmallestSample) {
+    samples->capacity = std::min(samples->capacity, std::max(kSmallestSample, samples->count / 2));
+    ThinGroups(samples);
+  } else if (samples->count >= 2 * samples->capacity) {
+    ThinGroups(samples);
+  }
+}
+
+void ThinGroups(GroupedSample* samples) {
+  samples->count = 0;
+  for (std::uint64_t g = 0; g < samples->group_count; ++g) samples->count += samples->groups[g].count;
+  if (samples->count <= samples->capacity) return;
+  // The largest number that each may have. What a group has is what it has seen, or at least the number of last time, which this one cannot exceed.
+  std::uint64_t low = 0;
+  std::uint64_t high = samples->capacity;
+  while (low < high) {
+    const std::uint64_t middle = low + (high - low + 1) / 2;
+    std::uint64_t total = 0;
+    for (std::uint64_t g = 0; g < samples->group_count; ++g) total += std::min(samples->groups[g].count, middle);
+    if (total <= samples->capacity) {
+      low = middle;
+    } else {
+      high = middle - 1;
+    }
+  }
+  samples->count = 0;
+  for (std::uint64_t g = 0; g < samples->group_count; ++g) {
+    RowSample* sample = &samples->groups[g];
+    sample->capacity = std::max<std::uint64_t>(low, 1);
+    Thin(sample);
+    samples->count += sample->count;
+  }
+}
 
 std::uint64_t SampleKey(const RowIdentity& row, std::uint64_t* running) {
   // Rows that nothing tells apart are told apart by when they come.
@@ -129,12 +181,12 @@ char* WriteSample(const RowSample& sample, char* to) {
   return to;
 }
 
-void ReadSample(PartialReader* from, std::uint64_t count, RowSample* to) {
-  for (std::uint64_t i = 0; i < count; ++i) {
-    std::uint64_t prefix[2];
-    from->Copy(prefix, sizeof prefix);
-    AddToSample(to, prefix[0], from->Take(prefix[1]), prefix[1]);
-  }
+SampledRow ReadRow(PartialReader* from) {
+  SampledRow row{};
+  from->Copy(&row.key, 8);
+  from->Copy(&row.bytes, 8);
+  row.row = const_cast<char*>(from->Take(row.bytes));
+  return row;
 }
 
 }  // namespace segmentation

@@ -51,12 +51,27 @@ struct RowSample {
 constexpr std::uint64_t kSmallestSample = 1000;
 
 void InitSample(RowSample* sample, MemoryContext context, std::uint64_t capacity);
-// Copies the row. A sample that takes more than segmentation.train_memory halves its capacity: it is as good, but no longer the same in every plan.
+// Copies the row.
 void AddToSample(RowSample* sample, std::uint64_t key, const char* row, std::uint64_t bytes);
+// A sample that takes more than segmentation.train_memory halves its capacity: it is as good, but no longer the same in every plan.
+void LimitMemory(RowSample* sample);
 // Throws out all but the rows with the lowest keys.
 void Thin(RowSample* sample);
 // In an order that depends on keys and values alone.
 void SortSample(RowSample* sample);
+
+// A sample for each of several groups, `capacity` rows in all: small groups keep all of theirs, and the others as many as each other. Which
+// rows those are depends on keys alone, for a single group and for all of them.
+struct GroupedSample {
+  std::uint64_t capacity;
+  std::uint64_t count;  // at most twice the capacity, until ThinGroups
+  std::uint64_t group_count;
+  RowSample* groups;
+};
+void InitSamples(GroupedSample* samples, MemoryContext context, std::uint64_t groups, std::uint64_t capacity);
+// Copies the row; memory is limited as by LimitMemory.
+void AddToSamples(GroupedSample* samples, std::uint64_t group, std::uint64_t key, const char* row, std::uint64_t bytes);
+void ThinGroups(GroupedSample* samples);
 
 // The key of a row: of `identity` where it is not NULL, else of its bytes and of when it came.
 struct RowIdentity {
@@ -86,6 +101,7 @@ class PartialReader {
   const char* at_;
   const char* end_;
 };
-void ReadSample(PartialReader* from, std::uint64_t count, RowSample* to);
+// The next row of those that WriteSample has written, where it lies.
+SampledRow ReadRow(PartialReader* from);
 
 }  // namespace segmentation

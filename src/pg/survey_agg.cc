@@ -124,6 +124,7 @@ void Merge(SurveyState* state, const SurveyState* other) {
   for (std::uint64_t i = 0; i < other->sample.count; ++i) {
     const SampledRow& row = other->sample.rows[i];
     AddToSample(&state->sample, row.key, row.row, row.bytes);
+    LimitMemory(&state->sample);
   }
 }
 
@@ -156,6 +157,7 @@ SEGMENTATION_FUNCTION(survey_accum) {
   state->head.fingerprint[1] += HashBytes(bytes, length, kSeeds[1]);
   const RowIdentity identity = {!PG_ARGISNULL(1), PG_ARGISNULL(1) ? 0 : PG_GETARG_INT64(1), content};
   AddToSample(&state->sample, SampleKey(identity, &state->running), bytes, length);
+  LimitMemory(&state->sample);
   pfree(bytes);
   if (unlikely(state->head.rows % kRowsPerReport == 0)) SayRowsRead("survey", state->head.rows);
   PG_RETURN_POINTER(state);
@@ -214,7 +216,10 @@ SEGMENTATION_FUNCTION(survey_deserialize) {
   state->head.rows = head.rows;
   state->head.ignored = head.ignored;
   std::memcpy(state->head.fingerprint, head.fingerprint, sizeof head.fingerprint);
-  ReadSample(&reader, head.sampled, &state->sample);
+  for (std::uint64_t i = 0; i < head.sampled; ++i) {
+    const SampledRow row = ReadRow(&reader);
+    AddToSample(&state->sample, row.key, row.row, row.bytes);
+  }
   PG_RETURN_POINTER(state);
 }
 

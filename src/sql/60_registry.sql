@@ -21,6 +21,7 @@ CREATE TABLE segmentation.registry_version (
     definition jsonb NOT NULL,                -- what segmentation.train was asked for, resolved; {} for models from elsewhere
     survey jsonb,                             -- of the data it was trained on (core/survey.h)
     choice jsonb,                             -- how the number of segments was chosen (core/k_trials.h); NULL where it was given
+    profile jsonb,                            -- of its segments (core/profile.h), and their ids; NULL where it was not trained here
     source_text text,                         -- of the view, where the source is one
     extension_version text NOT NULL,
     trained_by name NOT NULL,

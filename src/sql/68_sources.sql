@@ -114,6 +114,7 @@ CREATE FUNCTION segmentation.define_training(source regclass, features text[], k
 AS $$
 DECLARE
     about record;
+    about_profile record;
     columns jsonb;
     twice text;
     settings jsonb := coalesce(options, '{}');
@@ -141,6 +142,12 @@ BEGIN
     PERFORM segmentation.source_columns(source, coalesce(profile, '{}') || array_remove(ARRAY[outcome, weight], NULL) || coalesce(key, '{}'), 'profile and key');
     IF weight IS NOT NULL AND segmentation.source_columns(source, ARRAY[weight], 'weight') -> 0 ->> 'number' IS NULL THEN
         RAISE EXCEPTION USING ERRCODE = '42804', MESSAGE = format('weight "%s" is not a number', weight);
+    END IF;
+    SELECT c ->> 'name' AS name, c ->> 'type' AS type INTO about_profile FROM jsonb_array_elements(segmentation.source_columns(source, coalesce(profile, '{}'), 'profile')) AS c
+     WHERE c ->> 'number' IS NULL AND NOT (c ->> 'categorical')::boolean;
+    IF FOUND THEN
+        RAISE EXCEPTION USING ERRCODE = '42804', MESSAGE = format('column "%s" in profile is neither a number nor a category', about_profile.name),
+            DETAIL = format('It is of type %s.', about_profile.type), HINT = 'Make a number of it in a view, for example the years since a date.';
     END IF;
     IF outcome IS NOT NULL AND segmentation.source_columns(source, ARRAY[outcome], 'outcome') -> 0 ->> 'number' IS NULL THEN
         RAISE EXCEPTION USING ERRCODE = '42804', MESSAGE = format('outcome "%s" is neither a boolean nor a number', outcome);
@@ -180,7 +187,8 @@ CREATE TYPE segmentation.reading AS (
     weight text,
     number_list text,
     category_list text,
-    features text         -- the features of a row as an argument of encode, kmeans_assign and so on: an array where all are numbers
+    features text,        -- the features of a row as an argument of encode, kmeans_assign and so on: an array where all are numbers
+    outcome text          -- 0, 1 or NULL; NULL where there is no outcome
 );
 COMMENT ON TYPE segmentation.reading IS 'Internal: how a source is read.';
 
@@ -214,9 +222,19 @@ BEGIN
     reading.features := CASE WHEN reading.category_list IS NOT NULL THEN 's.*'
         ELSE (SELECT format('ARRAY[%s]::pg_catalog.float8[]', string_agg(c.item ->> 'number', ', ' ORDER BY c.line))
                 FROM jsonb_array_elements(reading.columns) WITH ORDINALITY AS c(item, line)) END;
+    reading.outcome := CASE WHEN definition ->> 'outcome' IS NOT NULL
+        THEN format('segmentation.outcome_value(%s)', segmentation.source_columns(reading.source, ARRAY[definition ->> 'outcome'], 'the definition') -> 0 ->> 'number') END;
     RETURN reading;
 END $$;
 COMMENT ON FUNCTION segmentation.read_source(jsonb) IS 'Internal: how the source of a definition is read.';
+
+-- The columns that are clustered, as an expression; $1 is the preparation. Numbers as they are need no encoding.
+CREATE FUNCTION segmentation.prepared_columns(reading segmentation.reading, definition jsonb) RETURNS text LANGUAGE sql IMMUTABLE
+    SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT CASE WHEN (reading).category_list IS NOT NULL OR definition -> 'prepare' <> '{}' THEN format('segmentation.encode($1, %s)', (reading).features) ELSE (reading).features END
+$$;
+COMMENT ON FUNCTION segmentation.prepared_columns(segmentation.reading, jsonb) IS 'Internal: the columns that are clustered, as SQL.';
 
 -- A call of survey as SQL; its request is parameter `request`. category: one more, as an expression.
 CREATE FUNCTION segmentation.survey_call(reading segmentation.reading, request text, category text) RETURNS text LANGUAGE sql STABLE

@@ -65,7 +65,9 @@ COMMENT ON AGGREGATE segmentation.choose(double precision[], integer, integer, j
 CREATE TYPE segmentation.trained AS (
     model @extschema@.kmeans_model,
     survey jsonb,
-    choice jsonb          -- how the number of segments was chosen, without the model; NULL where it was given
+    choice jsonb,         -- how the number of segments was chosen, without the model; NULL where it was given
+    preparation @extschema@.kmeans_model,
+    left_out bigint[]     -- hashes of the prepared columns of the rows that were left out by their outlier factors
 );
 COMMENT ON TYPE segmentation.trained IS 'Internal: what a training has found.';
 
@@ -139,10 +141,12 @@ DECLARE
     source text := reading.source_name;
     inside text;
     columns text;
+    hashed text;
     query text;
     k integer;
     rows bigint;
     rows_inside bigint;
+    known_outcomes bigint;
     used record;
 BEGIN
     outcome.survey := known_survey;
@@ -155,12 +159,9 @@ BEGIN
     prepared := segmentation.prepare_training(reading.plan, outcome.survey);
     PERFORM segmentation.raise_missing(prepared ->> 'missing', prepared ->> 'undefined');
     preparation := (prepared -> 'model')::@extschema@.kmeans_model;
+    outcome.preparation := preparation;
     inside := segmentation.inside_bounds(reading, prepared);
-    -- Numbers as they are need no encoding.
-    columns := reading.features;
-    IF reading.category_list IS NOT NULL OR definition -> 'prepare' <> '{}' THEN
-        columns := format('segmentation.encode($1, %s)', columns);
-    END IF;
+    columns := segmentation.prepared_columns(reading, definition);
     -- Outlier factors need all rows at once: they are read and kept with theirs, and then trained on.
     IF reading.asked -> 'lof' IS NOT NULL THEN
         source := format('(WITH scored AS MATERIALIZED (SELECT s.*, %s AS segmentation_key, @extschema@.local_outlier_factor(%s, %s) OVER () AS segmentation_factor FROM %s AS s)'
@@ -169,6 +170,7 @@ BEGIN
             reading.key, columns, reading.asked -> 'lof' ->> 'neighbors', source, reading.asked -> 'lof' ->> 'contamination');
         reading.key := 's.segmentation_key';
         inside := 'NOT s.segmentation_outlier';
+        hashed := format('pg_catalog.array_agg(DISTINCT pg_catalog.hash_array_extended(%s, 0)) FILTER (WHERE s.segmentation_outlier)', columns);
     END IF;
     IF inside IS NOT NULL THEN
         columns := format('CASE WHEN %s THEN %s END', inside, columns);
@@ -178,16 +180,17 @@ BEGIN
         options := options || jsonb_build_object('warm_start', segmentation.centroids_onto(start, preparation));
     END IF;
     k := (definition ->> 'k')::integer;
-    query := format('SELECT %s, pg_catalog.count(*), pg_catalog.count(*) FILTER (WHERE %s)%s FROM %s AS s',
+    query := format('SELECT %s, pg_catalog.count(*), pg_catalog.count(*) FILTER (WHERE %s)%s, %s, pg_catalog.count(%s) FROM %s AS s',
         CASE WHEN k IS NULL THEN format('NULL::@extschema@.kmeans_model, segmentation.choose(%s, %s, %s, $3, %s)', columns,
                                         definition -> 'k_range' ->> 0, definition -> 'k_range' ->> 1, reading.weight)
              ELSE format('@extschema@.kmeans(%s, $2, $3%s), NULL::pg_catalog.jsonb', columns, CASE WHEN definition ->> 'weight' IS NOT NULL THEN ', ' || reading.weight END) END,
         coalesce(inside, 'true'),
-        ', ' || CASE WHEN outcome.survey IS NULL THEN segmentation.survey_call(reading, '$4', NULL) ELSE '$4' END, source);
+        ', ' || CASE WHEN outcome.survey IS NULL THEN segmentation.survey_call(reading, '$4', NULL) ELSE '$4' END,
+        coalesce(hashed, 'NULL::pg_catalog.int8[]'), coalesce(reading.outcome, 'NULL'), source);
     request := coalesce(outcome.survey, request);  -- a known survey comes back as it is
     PERFORM set_config('search_path', caller_path, true);
     BEGIN
-        EXECUTE query INTO outcome.model, outcome.choice, rows, rows_inside, outcome.survey USING preparation, k, options, request;
+        EXECUTE query INTO outcome.model, outcome.choice, rows, rows_inside, outcome.survey, outcome.left_out, known_outcomes USING preparation, k, options, request;
         PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
     EXCEPTION WHEN null_value_not_allowed OR numeric_value_out_of_range THEN
         PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
@@ -213,6 +216,9 @@ BEGIN
     IF reading.asked ->> 'max_left_out' IS NOT NULL AND rows - rows_inside > (reading.asked ->> 'max_left_out')::float8 * rows THEN
         RAISE EXCEPTION USING ERRCODE = '22023', MESSAGE = format('too many rows would be left out as outliers: %s of %s', rows - rows_inside, rows),
             HINT = 'Transform skewed features (for example {"transform": "log1p"}), or allow more with "max_share" in option "outliers".';
+    END IF;
+    IF reading.outcome IS NOT NULL AND known_outcomes = 0 THEN
+        RAISE NOTICE 'outcome "%" is not known of any row', definition ->> 'outcome';
     END IF;
     outcome.survey := outcome.survey || jsonb_build_object('bounds', jsonb_build_object('low', prepared -> 'low', 'high', prepared -> 'high'));
     SELECT i.rows, i.skipped INTO used FROM @extschema@.kmeans_info(outcome.model) AS i;

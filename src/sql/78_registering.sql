@@ -158,10 +158,11 @@ BEGIN
     SELECT d.activate, concat_ws('; ', d.verdict, payload ->> 'note') INTO activate, verdict
       FROM segmentation.registry_decide(caller, about, active_version, payload, cardinality(objections) > 0) AS d;
     UPDATE segmentation.registry_model AS m SET last_version = number, next_segment = next_id WHERE m.name = model_name;
-    INSERT INTO segmentation.registry_version (model, version, state, value, definition, survey, choice, source_text, extension_version, trained_by, trained, seconds,
+    INSERT INTO segmentation.registry_version (model, version, state, value, definition, survey, choice, profile, source_text, extension_version, trained_by, trained, seconds,
         adjusted_rand_index, moved, compared_with, warm_start, forced, decision, reasons)
     VALUES (model_name, number, CASE WHEN activate THEN 'accepted' ELSE 'candidate' END, model, coalesce(payload -> 'definition', '{}'),
-        nullif(payload -> 'survey', 'null'), nullif(payload -> 'choice', 'null'), payload ->> 'source_text', (SELECT extversion FROM pg_extension WHERE extname = 'segmentation'), caller, clock_timestamp(),
+        nullif(payload -> 'survey', 'null'), nullif(payload -> 'choice', 'null'),
+        segmentation.checked_profile(nullif(payload -> 'profile', 'null'), ids), payload ->> 'source_text', (SELECT extversion FROM pg_extension WHERE extname = 'segmentation'), caller, clock_timestamp(),
         (payload ->> 'seconds')::float8, (payload ->> 'adjusted_rand_index')::float8, (payload ->> 'moved')::float8, (payload ->> 'compared_with')::integer,
         coalesce((payload ->> 'warm_start')::boolean, false), coalesce((payload ->> 'forced')::boolean, false), verdict, objections);
     INSERT INTO segmentation.registry_segment (model, version, segment, continues, jaccard)

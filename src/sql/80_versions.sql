@@ -159,6 +159,7 @@ BEGIN
                 made.model := continued.model;
                 compared := other;
                 forced := true;
+                trained.left_out := continued.left_out;
             END IF;
         END IF;
         reasons := reasons || ARRAY(SELECT jsonb_array_elements_text(compared -> 'reasons'));
@@ -172,7 +173,7 @@ BEGIN
     END IF;
     made.payload := compared || jsonb_build_object('definition', CASE WHEN seed IS NULL THEN definition
             ELSE jsonb_set(definition, '{options,seed}', to_jsonb(seed)) END,
-        'survey', segmentation.baseline_of(trained.survey), 'choice', trained.choice, 'reasons', reasons, 'note', note, 'warm_start', warm_start, 'forced', forced,
+        'survey', segmentation.baseline_of(trained.survey), 'choice', trained.choice, 'profile', segmentation.profile_source(caller_path, definition, reading, made.model, trained), 'reasons', reasons, 'note', note, 'warm_start', warm_start, 'forced', forced,
         'source_text', (SELECT pg_get_viewdef(c.oid) FROM pg_class AS c WHERE c.oid = reading.source AND c.relkind IN ('v', 'm')));
     RETURN made;
 END $$;

@@ -201,7 +201,7 @@ BEGIN
     PERFORM segmentation.registry_require(caller, model_name, 'owner');
     chosen := segmentation.registry_version_of(model_name, version);
     RETURN jsonb_build_object('export', 1, 'name', model_name, 'version', chosen.version, 'model', chosen.value::jsonb, 'definition', chosen.definition,
-        'survey', chosen.survey, 'source_text', chosen.source_text, 'extension_version', chosen.extension_version, 'trained_by', chosen.trained_by, 'trained', chosen.trained,
+        'survey', chosen.survey, 'choice', chosen.choice, 'profile', chosen.profile, 'source_text', chosen.source_text, 'extension_version', chosen.extension_version, 'trained_by', chosen.trained_by, 'trained', chosen.trained,
         'labels', (SELECT coalesce(jsonb_agg(jsonb_build_object('segment', l.segment, 'label', l.label, 'description', l.description) ORDER BY l.segment), '[]')
                      FROM segmentation.registry_label AS l WHERE l.model = model_name));
 END $$;
@@ -220,7 +220,7 @@ BEGIN
         RAISE EXCEPTION USING ERRCODE = '22023', MESSAGE = 'not an exported model', HINT = 'Give what segmentation.export_model has returned.';
     END IF;
     RETURN segmentation.add_foreign_version(model_name, (model -> 'model')::@extschema@.kmeans_model, 'import', activate,
-        jsonb_build_object('definition', coalesce(nullif(model -> 'definition', 'null'), '{}'), 'survey', model -> 'survey', 'source_text', model -> 'source_text', 'labels', model -> 'labels'));
+        jsonb_build_object('definition', coalesce(nullif(model -> 'definition', 'null'), '{}'), 'survey', model -> 'survey', 'choice', model -> 'choice', 'profile', model -> 'profile', 'source_text', model -> 'source_text', 'labels', model -> 'labels'));
 END $$;
 COMMENT ON FUNCTION segmentation.import_model(jsonb, text, boolean) IS 'Registers what segmentation.export_model has returned, under its own name or another, and returns the version''s number.';
 

@@ -1,0 +1,390 @@
+#include "core/profile.h"
+
+#include <algorithm>
+#include <cmath>
+#include <map>
+#include <utility>
+
+#include "core/json_writer.h"
+#include "core/preprocess.h"
+#include "core/profile_trend.h"
+#include "core/sample_row.h"
+
+namespace segmentation {
+namespace {
+
+constexpr double kNull = Metrics::kUndefined;
+constexpr std::size_t kMostProfiledLevels = 50;
+
+using Samples = std::vector<std::vector<const char*>>;
+
+[[noreturn]] void BadRequest(const char* detail) { throw Error(ErrorCode::kInvalidParameter, "invalid request for a profile", detail); }
+
+std::vector<ProfileColumn> ReadColumns(const JsonObject& request, const char* key) {
+  const JsonValue* list = Member(request, key);
+  if (list == nullptr || list->Array() == nullptr) BadRequest("Columns are missing.");
+  std::vector<ProfileColumn> columns;
+  for (const JsonValue& item : *list->Array()) {
+    const JsonValue* name = item.Object() == nullptr ? nullptr : Member(*item.Object(), "name");
+    const JsonValue* role = item.Object() == nullptr ? nullptr : Member(*item.Object(), "role");
+    if (name == nullptr || name->String() == nullptr || role == nullptr || role->String() == nullptr) BadRequest("A column has no name or no role.");
+    columns.push_back({*name->String(), *role->String()});
+  }
+  return columns;
+}
+
+// ---- statistics ----------------------------------------------------------------------------------------------------
+
+// Of one column, in a segment or in all of them.
+struct Statistics {
+  std::uint64_t rows = 0;
+  std::uint64_t missing = 0;
+  double weight = 0;
+  double mean = kNull;
+  double variance = kNull;
+  double low = kNull, q1 = kNull, median = kNull, q3 = kNull, high = kNull;
+
+  bool shown() const { return rows >= kLeastCustomers; }
+  double stddev() const { return std::sqrt(variance); }
+};
+
+Statistics FromTotals(const NumberTotals& totals, std::uint64_t all) {
+  Statistics out;
+  out.rows = totals.rows;
+  out.missing = all - totals.rows;
+  out.weight = totals.weight.Value();
+  if (totals.rows == 0) return out;
+  const DoubleDouble mean = totals.sum / totals.weight;
+  out.mean = mean.Value();
+  out.low = totals.low;
+  out.high = totals.high;
+  out.variance = totals.low == totals.high ? 0 : std::max(0.0, (totals.squares / totals.weight - mean * mean).Value());
+  return out;
+}
+
+void SetQuantiles(std::vector<std::pair<double, double>>* values, Statistics* to) {
+  if (values->empty()) return;
+  std::sort(values->begin(), values->end());
+  std::vector<double> sorted;
+  std::vector<double> cumulative;
+  double sum = 0;
+  for (const auto& [value, weight] : *values) {
+    sorted.push_back(value);
+    cumulative.push_back(sum += weight);
+  }
+  to->q1 = SortedQuantile(sorted, cumulative, 0.25);
+  to->median = SortedQuantile(sorted, cumulative, 0.5);
+  to->q3 = SortedQuantile(sorted, cumulative, 0.75);
+}
+
+// A column: its statistics by segment, and over all.
+struct Described {
+  std::string name;
+  std::string role;
+  const char* kind;  // number, or level: of a category
+  std::vector<Statistics> segments;
+  Statistics all;
+};
+
+// The share of the variance that lies between the segments.
+struct Variance {
+  double between = 0;
+  double within = 0;
+  void Add(const Described& column) {
+    for (const Statistics& segment : column.segments) {
+      if (segment.rows == 0) continue;
+      const double off = segment.mean - column.all.mean;
+      between += segment.weight * off * off;
+      within += segment.weight * segment.variance;
+    }
+  }
+  double Explained() const {
+    const double share = between / (between + within);
+    return std::isfinite(share) ? share : kNull;
+  }
+};
+
+// ---- writing -------------------------------------------------------------------------------------------------------
+
+void WriteSegment(const Statistics& segment, const Statistics& all, double least, double most, std::string* out) {
+  ObjectWriter to(out);
+  const bool shown = segment.shown();
+  const auto statistic = [&](const char* name, double value) { to.NumberOrNull(name, shown ? value : kNull); };
+  to.Number("rows", segment.rows);
+  to.Number("missing", segment.missing);
+  statistic("mean", segment.mean);
+  statistic("stddev", segment.stddev());
+  statistic("min", segment.low);
+  statistic("q1", segment.q1);
+  statistic("median", segment.median);
+  statistic("q3", segment.q3);
+  statistic("max", segment.high);
+  statistic("index_100", 100 * segment.mean / all.mean);
+  statistic("z_score", (segment.mean - all.mean) / all.stddev());
+  statistic("relative", (segment.mean - least) / (most - least));
+  to.Close();
+}
+
+void WriteDescribed(const Described& column, std::string* out) {
+  ObjectWriter to(out);
+  to.Text("feature", column.name);
+  to.Text("role", column.role);
+  to.Text("kind", column.kind);
+  to.NumberOrNull("population_mean", column.all.shown() ? column.all.mean : kNull);
+  to.NumberOrNull("population_stddev", column.all.shown() ? column.all.stddev() : kNull);
+  double least = INFINITY;
+  double most = -INFINITY;
+  for (const Statistics& segment : column.segments) {
+    if (!segment.shown()) continue;
+    least = std::min(least, segment.mean);
+    most = std::max(most, segment.mean);
+  }
+  AppendJsonArray(to.Key("segments"), column.segments, [&](std::string* json, const Statistics& segment) { WriteSegment(segment, column.all, least, most, json); });
+  to.Close();
+}
+
+void WriteImportance(const ProfileColumn& column, const Variance& variance, std::string* out) {
+  ObjectWriter to(out);
+  to.Text("feature", column.name);
+  to.Text("role", column.role);
+  to.NumberOrNull("explained", variance.Explained());
+  to.Close();
+}
+
+// ---- numbers and categories ----------------------------------------------------------------------------------------
+
+class Report {
+ public:
+  Report(const ProfileRequest& request, const ProfileTotals& totals, const Samples& samples, const Interrupt& interrupt)
+      : request_(request), totals_(totals), samples_(samples), interrupt_(interrupt) {
+    for (std::size_t s = 0; s < samples.size(); ++s) {
+      scales_.push_back(samples[s].empty() ? 0 : static_cast<double>(totals.segments[s].rows) / static_cast<double>(samples[s].size()));
+      sampled_ += samples[s].size();
+      rows_ += totals.segments[s].rows;
+      weight_ = weight_ + totals.segments[s].weight;
+    }
+  }
+
+  std::string Json() {
+    std::string features = "[";
+    std::string importance = "[";
+    for (std::size_t j = 0; j < request_.numbers.size(); ++j) {
+      const Described column = DescribeNumber(j);
+      Variance variance;
+      variance.Add(column);
+      WriteDescribed(column, Next(&features));
+      WriteImportance(request_.numbers[j], variance, Next(&importance));
+    }
+    for (std::size_t j = 0; j < request_.categories.size(); ++j) {
+      Variance variance;
+      for (const Described& level : DescribeCategory(j)) {
+        variance.Add(level);
+        if (level.all.mean > 0) WriteDescribed(level, Next(&features));
+      }
+      WriteImportance(request_.categories[j], variance, Next(&importance));
+    }
+    std::string out;
+    ObjectWriter to(&out);
+    to.Number("rows", rows_);
+    to.Number("ignored", totals_.ignored);
+    to.Number("sampled", sampled_);
+    to.Bool("exact", sampled_ == rows_);
+    WriteSegments(to.Key("segments"));
+    *to.Key("features") += features + "]";
+    *to.Key("importance") += importance + "]";
+    *to.Key("trend") += TrendJson(request_, samples_, scales_, interrupt_);
+    to.Close();
+    return out;
+  }
+
+ private:
+  // The list, ready for another item.
+  static std::string* Next(std::string* list) {
+    if (list->back() != '[') *list += ',';
+    return list;
+  }
+
+  const NumberTotals& NumberOf(std::size_t s, std::size_t j) const { return totals_.numbers[s * request_.numbers.size() + j]; }
+
+  void WriteSegments(std::string* out) const {
+    *out += '[';
+    for (std::size_t s = 0; s < samples_.size(); ++s) {
+      if (s > 0) *out += ',';
+      const SegmentTotals& segment = totals_.segments[s];
+      ObjectWriter to(out);
+      to.Number("rows", segment.rows);
+      to.Number("sampled", std::uint64_t{samples_[s].size()});
+      to.Number("weight", segment.weight.Value());
+      to.NumberOrNull("share", rows_ == 0 ? kNull : (segment.weight / weight_).Value());
+      if (request_.has_outcome()) {
+        to.Number("known", NumberOf(s, request_.numbers.size() - 1).rows);
+        to.Number("events", segment.events);
+      } else {
+        to.Null("known");
+        to.Null("events");
+      }
+      to.Close();
+    }
+    *out += ']';
+  }
+
+  Described DescribeNumber(std::size_t j) const {
+    Described out{request_.numbers[j].name, request_.numbers[j].role, "number", {}, {}};
+    NumberTotals all{};
+    std::vector<std::pair<double, double>> everywhere;
+    for (std::size_t s = 0; s < samples_.size(); ++s) {
+      std::vector<std::pair<double, double>> here;
+      for (const char* row : samples_[s]) {
+        interrupt_.Poll();
+        const double value = NumberIn(row, j);
+        if (!std::isfinite(value)) continue;
+        here.emplace_back(value, WeightIn(row));
+      }
+      out.segments.push_back(FromTotals(NumberOf(s, j), totals_.segments[s].rows));
+      SetQuantiles(&here, &out.segments.back());
+      MergeProfileTotals(NumberOf(s, j), &all);
+    }
+    out.all = FromTotals(all, rows_);
+    return out;
+  }
+
+  // A column of zeros and ones for each level, the most frequent first; rarer ones are the last one, "(other)".
+  std::vector<Described> DescribeCategory(std::size_t j) const {
+    std::vector<std::map<std::string, double>> weights(samples_.size());  // per segment and level
+    std::vector<std::uint64_t> known(samples_.size());
+    std::vector<double> total(samples_.size());
+    std::map<std::string, double> everywhere;
+    for (std::size_t s = 0; s < samples_.size(); ++s) {
+      for (const char* row : samples_[s]) {
+        interrupt_.Poll();
+        const std::optional<std::string> level = LevelIn(row, j);
+        if (!level) continue;
+        const double weight = WeightIn(row);
+        ++known[s];
+        total[s] += weight;
+        weights[s][*level] += weight;
+        everywhere[*level] += scales_[s] * weight;
+      }
+    }
+    std::vector<std::pair<std::string, double>> levels(everywhere.begin(), everywhere.end());
+    std::stable_sort(levels.begin(), levels.end(), [](const auto& a, const auto& b) { return a.second > b.second; });
+    const bool cut = levels.size() > kMostProfiledLevels;
+    if (cut) levels.resize(kMostProfiledLevels);
+    std::vector<Described> out;
+    std::vector<double> rest(samples_.size(), 1);
+    for (const auto& [level, weight] : levels) {
+      std::vector<double> shares;
+      for (std::size_t s = 0; s < samples_.size(); ++s) {
+        const auto found = weights[s].find(level);
+        shares.push_back(found == weights[s].end() ? 0 : found->second / total[s]);
+        rest[s] -= shares.back();
+      }
+      out.push_back(Level(j, level.empty() ? "(empty)" : level, shares, known, total));
+    }
+    if (cut) out.push_back(Level(j, "(other)", rest, known, total));
+    return out;
+  }
+
+  static std::string ReadLevel(std::uint32_t length, std::string_view text) { return length == kLongText ? "(long)" : std::string(text); }
+
+  std::optional<std::string> LevelIn(const char* row, std::size_t j) const {
+    SampleRowReader reader(row);
+    reader.SkipNumbers(1 + request_.numbers.size());
+    std::string_view text;
+    std::uint32_t length = 0;
+    for (std::size_t i = 0; i <= j; ++i) length = reader.Text(&text);
+    if (length == kMissingText) return std::nullopt;
+    return ReadLevel(length, text);
+  }
+
+  Described Level(std::size_t j, const std::string& level, const std::vector<double>& shares, const std::vector<std::uint64_t>& known, const std::vector<double>& total) const {
+    Described out{request_.categories[j].name + "=" + level, request_.categories[j].role, "level", {}, {}};
+    double sum = 0;
+    for (std::size_t s = 0; s < shares.size(); ++s) {
+      Statistics segment;
+      segment.rows = static_cast<std::uint64_t>(std::llround(scales_[s] * static_cast<double>(known[s])));
+      segment.missing = totals_.segments[s].rows - segment.rows;
+      segment.weight = scales_[s] * total[s];
+      if (known[s] > 0) {
+        segment.mean = shares[s];
+        segment.variance = shares[s] * (1 - shares[s]);
+        sum += segment.weight * shares[s];
+      }
+      out.all.rows += segment.rows;
+      out.all.weight += segment.weight;
+      out.segments.push_back(segment);
+    }
+    if (out.all.weight > 0) {
+      out.all.mean = sum / out.all.weight;
+      out.all.variance = std::max(0.0, out.all.mean * (1 - out.all.mean));
+    }
+    return out;
+  }
+
+  const ProfileRequest& request_;
+  const ProfileTotals& totals_;
+  const Samples& samples_;
+  const Interrupt& interrupt_;
+  std::vector<double> scales_;  // per segment: rows that one of the sample stands for
+  std::uint64_t sampled_ = 0;
+  std::uint64_t rows_ = 0;
+  DoubleDouble weight_;
+};
+
+}  // namespace
+
+ProfileRequest ParseProfileRequest(std::string_view json) {
+  const JsonValue tree = ParseJson(json, ErrorCode::kInvalidParameter, "profile request");
+  const JsonValue* segments = tree.Object() == nullptr ? nullptr : Member(*tree.Object(), "segments");
+  if (segments == nullptr || segments->Array() == nullptr) BadRequest("Segments are missing.");
+  ProfileRequest request;
+  for (const JsonValue& item : *segments->Array()) {
+    std::int64_t id = 0;
+    if (!item.IsNumber() || !item.Integer(&id)) BadRequest("The id of a segment is not a whole number.");
+    request.segments.push_back(id);
+  }
+  request.numbers = ReadColumns(*tree.Object(), "numbers");
+  request.categories = ReadColumns(*tree.Object(), "categories");
+  return request;
+}
+
+void CountProfileRow(const char* row, bool has_outcome, SegmentTotals* segment, NumberTotals* numbers, std::size_t count) {
+  const double weight = WeightIn(row);
+  ++segment->rows;
+  segment->weight = segment->weight + DoubleDouble{weight, 0};
+  for (std::size_t j = 0; j < count; ++j) {
+    const double value = NumberIn(row, j);
+    if (!std::isfinite(value)) continue;
+    NumberTotals& to = numbers[j];
+    to.low = to.rows == 0 ? value : std::min(to.low, value);
+    to.high = to.rows == 0 ? value : std::max(to.high, value);
+    ++to.rows;
+    const DoubleDouble weighted = TwoProduct(weight, value);
+    to.weight = to.weight + DoubleDouble{weight, 0};
+    to.sum = to.sum + weighted;
+    to.squares = to.squares + weighted * DoubleDouble{value, 0};
+  }
+  if (has_outcome && NumberIn(row, count - 1) == 1) ++segment->events;
+}
+
+void MergeProfileTotals(const SegmentTotals& from, SegmentTotals* to) {
+  to->rows += from.rows;
+  to->events += from.events;
+  to->weight = to->weight + from.weight;
+}
+
+void MergeProfileTotals(const NumberTotals& from, NumberTotals* to) {
+  if (from.rows == 0) return;
+  to->low = to->rows == 0 ? from.low : std::min(to->low, from.low);
+  to->high = to->rows == 0 ? from.high : std::max(to->high, from.high);
+  to->rows += from.rows;
+  to->weight = to->weight + from.weight;
+  to->sum = to->sum + from.sum;
+  to->squares = to->squares + from.squares;
+}
+
+std::string ProfileJson(const ProfileRequest& request, const ProfileTotals& totals, const Samples& samples, const Interrupt& interrupt) {
+  return Report(request, totals, samples, interrupt).Json();
+}
+
+}  // namespace segmentation

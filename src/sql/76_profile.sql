@@ -1,0 +1,193 @@
+-- Profiles: what the customers of each segment of a version are like, found at its training and kept with it.
+
+CREATE FUNCTION segmentation.outcome_value(value double precision) RETURNS double precision
+    AS 'MODULE_PATHNAME', 'segmentation_outcome_value' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION segmentation.outcome_value(double precision) IS 'Internal: an outcome, 0 or 1; another number is an error, NaN is not known.';
+
+CREATE FUNCTION segmentation.profile_accum(internal, integer, bigint, double precision, double precision[], text[], jsonb) RETURNS internal
+    AS 'MODULE_PATHNAME', 'segmentation_profile_accum' LANGUAGE C IMMUTABLE PARALLEL SAFE;
+CREATE FUNCTION segmentation.profile_combine(internal, internal) RETURNS internal
+    AS 'MODULE_PATHNAME', 'segmentation_profile_combine' LANGUAGE C IMMUTABLE PARALLEL SAFE;
+CREATE FUNCTION segmentation.profile_serialize(internal) RETURNS bytea
+    AS 'MODULE_PATHNAME', 'segmentation_profile_serialize' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+CREATE FUNCTION segmentation.profile_deserialize(bytea, internal) RETURNS internal
+    AS 'MODULE_PATHNAME', 'segmentation_profile_deserialize' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+CREATE FUNCTION segmentation.profile_final(internal) RETURNS jsonb
+    AS 'MODULE_PATHNAME', 'segmentation_profile_final' LANGUAGE C IMMUTABLE PARALLEL SAFE;
+CREATE AGGREGATE segmentation.profile(segment integer, key bigint, weight double precision, numbers double precision[], categories text[], request jsonb) (
+    SFUNC = segmentation.profile_accum, STYPE = internal, SSPACE = 16000000, FINALFUNC = segmentation.profile_final,
+    COMBINEFUNC = segmentation.profile_combine, SERIALFUNC = segmentation.profile_serialize, DESERIALFUNC = segmentation.profile_deserialize,
+    PARALLEL = SAFE
+);
+COMMENT ON AGGREGATE segmentation.profile(integer, bigint, double precision, double precision[], text[], jsonb) IS 'Internal: what the customers of each segment are like, from one pass; quantiles, categories and trends from samples of 100,000 rows in all, chosen by the hash in key (core/profile.h).';
+
+-- The columns that describe segments beside the features: those of "profile", once each, and the outcome.
+CREATE FUNCTION segmentation.described_columns(definition jsonb, reading segmentation.reading) RETURNS TABLE (name text, role text, number text, category text) LANGUAGE sql STABLE
+    SET search_path = pg_catalog, pg_temp
+AS $$
+    WITH request(kind, item, place) AS (
+        SELECT k.kind, r.item, r.place
+          FROM (VALUES ('numbers'), ('categories')) AS k(kind), jsonb_array_elements((reading).asked -> 'request' -> k.kind) WITH ORDINALITY AS r(item, place)
+    )
+    SELECT d.name, d.role, d.number, d.category FROM (
+        SELECT c ->> 'name', 'feature', CASE r.kind WHEN 'numbers' THEN c ->> 'number' END, CASE r.kind WHEN 'categories' THEN c ->> 'text' END, 1, r.place
+          FROM request AS r JOIN jsonb_array_elements((reading).columns) AS c ON c ->> 'name' = r.item ->> 'name'
+        UNION ALL
+        SELECT c.item ->> 'name', 'profile', CASE WHEN NOT (c.item ->> 'categorical')::boolean THEN c.item ->> 'number' END, CASE WHEN (c.item ->> 'categorical')::boolean THEN c.item ->> 'text' END, 2, c.place
+          FROM jsonb_array_elements(segmentation.source_columns((reading).source, ARRAY(
+                   SELECT p.name FROM jsonb_array_elements_text(definition -> 'profile') WITH ORDINALITY AS p(name, place)
+                    WHERE NOT definition -> 'features' ? p.name AND p.name IS DISTINCT FROM definition ->> 'outcome' GROUP BY p.name ORDER BY min(p.place)), 'the definition')) WITH ORDINALITY AS c(item, place)
+        UNION ALL
+        SELECT definition ->> 'outcome', 'outcome', (reading).outcome, NULL, 3, 1 WHERE (reading).outcome IS NOT NULL
+    ) AS d(name, role, number, category, part, place) ORDER BY d.part, d.place
+$$;
+COMMENT ON FUNCTION segmentation.described_columns(jsonb, segmentation.reading) IS 'Internal: the columns that a profile describes, and how they are read.';
+
+-- The profile of a model on the rows that it was trained on: one read of the source.
+CREATE FUNCTION segmentation.profile_source(caller_path text, definition jsonb, reading segmentation.reading, model @extschema@.kmeans_model, trained segmentation.trained) RETURNS jsonb
+    LANGUAGE plpgsql STABLE
+    SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    ids integer[] := ARRAY(SELECT c.segment FROM @extschema@.kmeans_clusters(model) WITH ORDINALITY AS c ORDER BY c.ordinality);
+    inside text := segmentation.inside_bounds(reading, trained.survey -> 'bounds');
+    described record;
+    query text;
+    profile jsonb;
+BEGIN
+    SELECT string_agg(d.number, ', ') AS numbers, string_agg(d.category, ', ') AS categories, count(*) AS columns,
+           jsonb_build_object('segments', to_jsonb(ids),
+               'numbers', coalesce(jsonb_agg(jsonb_build_object('name', d.name, 'role', d.role)) FILTER (WHERE d.number IS NOT NULL), '[]'),
+               'categories', coalesce(jsonb_agg(jsonb_build_object('name', d.name, 'role', d.role)) FILTER (WHERE d.category IS NOT NULL), '[]')) AS request
+      INTO described FROM segmentation.described_columns(definition, reading) AS d;
+    IF cardinality(ids) * described.columns > 20000 THEN
+        RAISE NOTICE USING MESSAGE = format('there is no profile of %s segments by %s columns', cardinality(ids), described.columns),
+            DETAIL = 'Views would have more than 20000 rows for this version.';
+        RETURN NULL;
+    END IF;
+    IF trained.left_out IS NOT NULL THEN
+        inside := format('NOT (pg_catalog.hash_array_extended(%s, 0) OPERATOR(pg_catalog.=) ANY ($3))', segmentation.prepared_columns(reading, definition));
+    END IF;
+    query := format('SELECT segmentation.profile(CASE WHEN %s THEN segmentation.assign_row($2, %s) END, %s, %s, ARRAY[%s]::pg_catalog.float8[], ARRAY[%s]::pg_catalog.text[], $4) FROM %s AS s',
+        coalesce(inside, 'true'), reading.features, reading.key, reading.weight, described.numbers, described.categories, reading.source_name);
+    PERFORM set_config('search_path', caller_path, true);
+    EXECUTE query INTO profile USING trained.preparation, model, trained.left_out, described.request;
+    RETURN profile;
+END $$;
+COMMENT ON FUNCTION segmentation.profile_source(text, jsonb, segmentation.reading, @extschema@.kmeans_model, segmentation.trained) IS 'Internal: the profile of a model on the rows of its training.';
+
+-- Reading a profile: rows with the place of a segment in the model; the profile's "ids" say which segment that is.
+
+CREATE FUNCTION segmentation.profile_segment(profile jsonb, place bigint) RETURNS integer LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+AS $$ SELECT (profile OPERATOR(pg_catalog.->) 'ids' OPERATOR(pg_catalog.->>) (place OPERATOR(pg_catalog.-) 1)::pg_catalog.int4)::pg_catalog.int4 $$;
+COMMENT ON FUNCTION segmentation.profile_segment(jsonb, bigint) IS 'Internal: the id of a segment of a profile.';
+
+CREATE FUNCTION segmentation.profile_level(z_score double precision) RETURNS text LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+    SET search_path = pg_catalog, pg_temp
+AS $$ SELECT CASE WHEN z_score >= 0.5 THEN 'high' WHEN z_score <= -0.5 THEN 'low' ELSE 'typical' END $$;
+COMMENT ON FUNCTION segmentation.profile_level(double precision) IS 'Internal: low, typical or high: whether a mean is half a standard deviation or more from the population''s.';
+
+CREATE FUNCTION segmentation.profile_features(profile jsonb) RETURNS TABLE (segment integer, feature text, role text, kind text, customers double precision, missing double precision,
+    mean double precision, stddev double precision, min double precision, q1 double precision, median double precision, q3 double precision, max double precision,
+    population_mean double precision, population_stddev double precision, index_100 double precision, z_score double precision, relative double precision, level text) LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT segmentation.profile_segment(profile, s.place), f ->> 'feature', f ->> 'role', f ->> 'kind', (s.item ->> 'rows')::float8, (s.item ->> 'missing')::float8, (s.item ->> 'mean')::float8,
+           (s.item ->> 'stddev')::float8, (s.item ->> 'min')::float8, (s.item ->> 'q1')::float8, (s.item ->> 'median')::float8, (s.item ->> 'q3')::float8, (s.item ->> 'max')::float8,
+           (f ->> 'population_mean')::float8, (f ->> 'population_stddev')::float8, (s.item ->> 'index_100')::float8, (s.item ->> 'z_score')::float8, (s.item ->> 'relative')::float8,
+           segmentation.profile_level((s.item ->> 'z_score')::float8)
+      FROM jsonb_array_elements(profile -> 'features') AS f, jsonb_array_elements(f -> 'segments') WITH ORDINALITY AS s(item, place)
+$$;
+COMMENT ON FUNCTION segmentation.profile_features(jsonb) IS 'Internal: a profile by segment and feature.';
+
+CREATE FUNCTION segmentation.profile_sizes(profile jsonb) RETURNS TABLE (segment integer, customers double precision, sampled double precision, share double precision, known bigint, events bigint)
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT segmentation.profile_segment(profile, s.place), (s.item ->> 'rows')::float8, (s.item ->> 'sampled')::float8, (s.item ->> 'share')::float8, (s.item ->> 'known')::bigint, (s.item ->> 'events')::bigint
+      FROM jsonb_array_elements(profile -> 'segments') WITH ORDINALITY AS s(item, place)
+$$;
+COMMENT ON FUNCTION segmentation.profile_sizes(jsonb) IS 'Internal: sizes and outcomes of the segments of a profile.';
+
+CREATE FUNCTION segmentation.profile_importance(profile jsonb) RETURNS TABLE (feature text, role text, explained double precision) LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    SET search_path = pg_catalog, pg_temp
+AS $$ SELECT i ->> 'feature', i ->> 'role', (i ->> 'explained')::float8 FROM jsonb_array_elements(profile -> 'importance') AS i $$;
+COMMENT ON FUNCTION segmentation.profile_importance(jsonb) IS 'Internal: the features of a profile by how much of their variance the segments explain.';
+
+CREATE FUNCTION segmentation.profile_trend(profile jsonb) RETURNS TABLE (along text, bin integer, label text, low double precision, high double precision, segment integer, customers double precision,
+    feature text, mean double precision) LANGUAGE sql IMMUTABLE PARALLEL SAFE ROWS 5000
+    SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT a ->> 'name', b.place::integer, d.bin ->> 'label', (d.bin ->> 'low')::float8, (d.bin ->> 'high')::float8, segmentation.profile_segment(profile, s.place), (b.item ->> 'customers')::float8,
+           n.name, m.mean::float8
+      FROM jsonb_array_elements(profile -> 'trend' -> 'along') AS a, jsonb_array_elements(a -> 'segments') WITH ORDINALITY AS s(bins, place), jsonb_array_elements(s.bins) WITH ORDINALITY AS b(item, place),
+           LATERAL (SELECT a -> 'bins' -> (b.place - 1)::integer) AS d(bin), jsonb_array_elements_text(b.item -> 'means') WITH ORDINALITY AS m(mean, place),
+           LATERAL (SELECT profile -> 'trend' -> 'measures' ->> (m.place - 1)::integer) AS n(name)
+     WHERE n.name <> a ->> 'name'
+$$;
+COMMENT ON FUNCTION segmentation.profile_trend(jsonb) IS 'Internal: the means of a profile along its columns.';
+
+CREATE FUNCTION segmentation.compare_risks(known bigint[], events bigint[]) RETURNS TABLE (place integer, rate double precision, rate_low double precision, rate_high double precision,
+    rest_rate double precision, difference double precision, difference_low double precision, difference_high double precision, p double precision, p_corrected double precision, verdict text)
+    AS 'MODULE_PATHNAME', 'segmentation_compare_risks' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE ROWS 10;
+COMMENT ON FUNCTION segmentation.compare_risks(bigint[], bigint[]) IS 'How often something happened in each of several groups, against all others together: from known outcomes and events of each, rates with Wilson''s intervals, differences with Newcombe''s, p of the score test and as corrected by Holm for the number of groups, and a verdict at 5 %: higher, lower, not distinguishable, or too few known (30). Intervals are for 95 %.';
+
+-- Rates and verdicts by segment; none without an outcome. What fewer than 10 outcomes would tell is NULL.
+CREATE FUNCTION segmentation.profile_risks(profile jsonb) RETURNS TABLE (segment integer, customers double precision, known double precision, events double precision, rate double precision, rate_low double precision,
+    rate_high double precision, rest_rate double precision, difference double precision, difference_low double precision, difference_high double precision, p_value double precision, verdict text)
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    SET search_path = pg_catalog, pg_temp
+AS $$
+    WITH sizes AS (
+        SELECT z.*, row_number() OVER () AS place, sum(z.known) OVER () - z.known AS rest FROM segmentation.profile_sizes(profile) AS z WHERE z.known IS NOT NULL
+    ), risks AS (
+        SELECT r.* FROM (SELECT array_agg(z.known ORDER BY z.place) AS known, array_agg(z.events ORDER BY z.place) AS events FROM sizes AS z) AS c, segmentation.compare_risks(c.known, c.events) AS r
+    )
+    SELECT z.segment, z.customers, z.known::float8, CASE WHEN z.known >= 10 THEN z.events::float8 END,
+           CASE WHEN z.known >= 10 THEN r.rate END, CASE WHEN z.known >= 10 THEN r.rate_low END, CASE WHEN z.known >= 10 THEN r.rate_high END,
+           CASE WHEN z.rest >= 10 THEN r.rest_rate END, CASE WHEN z.known >= 10 AND z.rest >= 10 THEN r.difference END, CASE WHEN z.known >= 10 AND z.rest >= 10 THEN r.difference_low END,
+           CASE WHEN z.known >= 10 AND z.rest >= 10 THEN r.difference_high END, r.p_corrected, r.verdict
+      FROM sizes AS z JOIN risks AS r ON r.place = z.place
+$$;
+COMMENT ON FUNCTION segmentation.profile_risks(jsonb) IS 'Internal: how often the outcome happened in each segment of a profile, against the rest.';
+
+-- A name for each segment, from where its means are farthest from the population's: the two strongest, or four where two would name
+-- another segment as well.
+CREATE FUNCTION segmentation.profile_labels(profile jsonb) RETURNS TABLE (segment integer, label text) LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    SET search_path = pg_catalog, pg_temp
+AS $$
+    WITH strong AS (
+        SELECT f.segment, CASE WHEN f.kind = 'number' THEN f.level || ' ' || f.feature ELSE 'often ' || f.feature END AS part,
+               row_number() OVER (PARTITION BY f.segment ORDER BY abs(f.z_score) DESC, f.feature) AS place
+          FROM segmentation.profile_features(profile) AS f
+         WHERE f.role <> 'outcome' AND (f.level = 'high' OR f.level = 'low' AND f.kind = 'number')
+    ), named AS (
+        SELECT z.segment, string_agg(s.part, ', ' ORDER BY s.place) FILTER (WHERE s.place <= 2) AS short, string_agg(s.part, ', ' ORDER BY s.place) FILTER (WHERE s.place <= 4) AS long
+          FROM segmentation.profile_sizes(profile) AS z LEFT JOIN strong AS s ON s.segment = z.segment GROUP BY z.segment
+    )
+    SELECT n.segment, coalesce(CASE WHEN count(*) OVER (PARTITION BY n.short) > 1 THEN n.long ELSE n.short END, 'near the average') FROM named AS n
+$$;
+COMMENT ON FUNCTION segmentation.profile_labels(jsonb) IS 'Internal: suggested names for the segments of a profile.';
+
+-- A profile as it goes into the registry, with the segments' ids; an error where it cannot be read, so that no view ever meets one.
+CREATE FUNCTION segmentation.checked_profile(profile jsonb, ids integer[]) RETURNS jsonb LANGUAGE plpgsql IMMUTABLE
+    SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    whole jsonb := profile || jsonb_build_object('ids', to_jsonb(ids));
+BEGIN
+    IF profile IS NULL THEN
+        RETURN NULL;
+    ELSIF jsonb_array_length(profile -> 'segments') IS DISTINCT FROM cardinality(ids)
+        OR EXISTS (SELECT FROM segmentation.profile_features(whole) AS f WHERE f.segment IS NULL OR f.feature IS NULL OR f.role IS NULL)
+        OR EXISTS (SELECT FROM segmentation.profile_trend(whole) AS t WHERE t.segment IS NULL OR t.along IS NULL OR t.feature IS NULL)
+        OR EXISTS (SELECT FROM segmentation.profile_importance(whole) AS i WHERE i.feature IS NULL OR i.role IS NULL)
+        OR EXISTS (SELECT FROM segmentation.profile_risks(whole) AS r WHERE r.segment IS NULL)
+        OR (whole ->> 'exact')::boolean IS NULL THEN
+        RAISE EXCEPTION USING ERRCODE = '22023', MESSAGE = 'invalid profile of a model', DETAIL = 'It does not belong to the model''s segments.';
+    END IF;
+    RETURN whole;
+EXCEPTION WHEN data_exception OR invalid_parameter_value THEN
+    RAISE EXCEPTION USING ERRCODE = '22023', MESSAGE = 'invalid profile of a model', DETAIL = format('It cannot be read: %s.', SQLERRM);
+END $$;
+COMMENT ON FUNCTION segmentation.checked_profile(jsonb, integer[]) IS 'Internal: a profile with the ids of its segments, checked.';
