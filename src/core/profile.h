@@ -37,7 +37,8 @@ struct ProfileRequest {
 // Reads {"segments": [0, 1], "numbers": [{"name": "age", "role": "feature"}], "categories": [..]}. Throws kInvalidParameter.
 ProfileRequest ParseProfileRequest(std::string_view json);
 
-// Over all rows of a segment; both kinds start as zero bytes. Sums have some 106 bits, so that no order of rows shows in a double made of them.
+// Over all rows of a segment; both kinds start as zero bytes. Sums have some 106 bits, so that no order of rows shows in what is
+// made of them (in standard deviations, as long as the mean is not many millions of them).
 struct SegmentTotals {
   std::uint64_t rows;
   std::uint64_t events;  // rows whose outcome is 1

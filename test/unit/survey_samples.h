@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "core/sample_row.h"
 #include "core/survey.h"
 #include "test_support.h"
 
@@ -16,6 +17,20 @@ namespace segmentation::test {
 
 using nlohmann::json;
 using Text = std::optional<std::string>;
+
+// A row as bytes.
+inline std::string SampleRow(double weight, const std::vector<double>& numbers, const std::vector<Text>& texts) {
+  std::string row;
+  const auto put = [&row](const void* value, std::size_t bytes) { row.append(static_cast<const char*>(value), bytes); };
+  put(&weight, sizeof weight);
+  for (double number : numbers) put(&number, sizeof number);
+  for (const Text& text : texts) {
+    const std::uint32_t length = !text ? kMissingText : text->size() > kLongestLevel ? kLongText : static_cast<std::uint32_t>(text->size());
+    put(&length, sizeof length);
+    if (length < kLongText) row += *text;
+  }
+  return row;
+}
 
 // Rows as a survey reads them, with the totals that go with them.
 class Sample {
@@ -26,24 +41,15 @@ class Sample {
     totals_.high.assign(numbers, -kInf);
   }
   void Add(const std::vector<double>& numbers, const std::vector<Text>& texts = {}, double weight = 1) {
-    std::string& row = rows_.emplace_back();
-    Append(&weight, sizeof weight, &row);
+    rows_.push_back(SampleRow(weight, numbers, texts));
     for (std::size_t j = 0; j < numbers.size(); ++j) {
-      Append(&numbers[j], sizeof numbers[j], &row);
       if (std::isfinite(numbers[j])) {
         totals_.low[j] = std::min(totals_.low[j], numbers[j]), totals_.high[j] = std::max(totals_.high[j], numbers[j]);
       } else {
         ++totals_.missing[j];
       }
     }
-    for (std::size_t j = 0; j < texts.size(); ++j) {
-      totals_.missing[numbers_ + j] += texts[j] ? 0u : 1u;
-      const std::uint32_t length = !texts[j]                          ? kMissingText
-                                   : texts[j]->size() > kLongestLevel ? kLongText
-                                                                      : static_cast<std::uint32_t>(texts[j]->size());
-      Append(&length, sizeof length, &row);
-      if (length < kLongText) row += *texts[j];
-    }
+    for (std::size_t j = 0; j < texts.size(); ++j) totals_.missing[numbers_ + j] += texts[j] ? 0u : 1u;
     ++totals_.rows;
   }
   void Shuffle(std::uint64_t seed) { Random(seed).Shuffle(&rows_); }
@@ -56,9 +62,6 @@ class Sample {
   json Read(const std::string& request) const { return json::parse(Survey(request)); }
 
  private:
-  static void Append(const void* value, std::size_t bytes, std::string* to) {
-    to->append(static_cast<const char*>(value), bytes);
-  }
   std::size_t numbers_;
   std::vector<std::string> rows_;
   SurveyTotals totals_;
