@@ -78,10 +78,6 @@ COMMENT ON FUNCTION segmentation.profile_source(text, jsonb, segmentation.readin
 
 -- Reading a profile: rows with the place of a segment in the model; the profile's "ids" say which segment that is.
 
-CREATE FUNCTION segmentation.profile_segment(profile jsonb, place bigint) RETURNS integer LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
-AS $$ SELECT (profile OPERATOR(pg_catalog.->) 'ids' OPERATOR(pg_catalog.->>) (place OPERATOR(pg_catalog.-) 1)::pg_catalog.int4)::pg_catalog.int4 $$;
-COMMENT ON FUNCTION segmentation.profile_segment(jsonb, bigint) IS 'Internal: the id of a segment of a profile.';
-
 CREATE FUNCTION segmentation.profile_level(z_score double precision) RETURNS text LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
     SET search_path = pg_catalog, pg_temp
 AS $$ SELECT CASE WHEN z_score >= 0.5 THEN 'high' WHEN z_score <= -0.5 THEN 'low' ELSE 'typical' END $$;
@@ -92,7 +88,7 @@ CREATE FUNCTION segmentation.profile_features(profile jsonb) RETURNS TABLE (segm
     population_mean double precision, population_stddev double precision, index_100 double precision, z_score double precision, relative double precision, level text) LANGUAGE sql IMMUTABLE PARALLEL SAFE
     SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT segmentation.profile_segment(profile, s.place), f ->> 'feature', f ->> 'role', f ->> 'kind', (s.item ->> 'rows')::float8, (s.item ->> 'missing')::float8, (s.item ->> 'mean')::float8,
+    SELECT (profile -> 'ids' ->> (s.place - 1)::integer)::integer, f ->> 'feature', f ->> 'role', f ->> 'kind', (s.item ->> 'rows')::float8, (s.item ->> 'missing')::float8, (s.item ->> 'mean')::float8,
            (s.item ->> 'stddev')::float8, (s.item ->> 'min')::float8, (s.item ->> 'q1')::float8, (s.item ->> 'median')::float8, (s.item ->> 'q3')::float8, (s.item ->> 'max')::float8,
            (f ->> 'population_mean')::float8, (f ->> 'population_stddev')::float8, (s.item ->> 'index_100')::float8, (s.item ->> 'z_score')::float8, (s.item ->> 'relative')::float8,
            segmentation.profile_level((s.item ->> 'z_score')::float8)
@@ -104,7 +100,7 @@ CREATE FUNCTION segmentation.profile_sizes(profile jsonb) RETURNS TABLE (segment
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT segmentation.profile_segment(profile, s.place), (s.item ->> 'rows')::float8, (s.item ->> 'sampled')::float8, (s.item ->> 'share')::float8, (s.item ->> 'known')::bigint, (s.item ->> 'events')::bigint
+    SELECT (profile -> 'ids' ->> (s.place - 1)::integer)::integer, (s.item ->> 'rows')::float8, (s.item ->> 'sampled')::float8, (s.item ->> 'share')::float8, (s.item ->> 'known')::bigint, (s.item ->> 'events')::bigint
       FROM jsonb_array_elements(profile -> 'segments') WITH ORDINALITY AS s(item, place)
 $$;
 COMMENT ON FUNCTION segmentation.profile_sizes(jsonb) IS 'Internal: sizes and outcomes of the segments of a profile.';
@@ -118,7 +114,7 @@ CREATE FUNCTION segmentation.profile_trend(profile jsonb) RETURNS TABLE (along t
     feature text, mean double precision) LANGUAGE sql IMMUTABLE PARALLEL SAFE ROWS 5000
     SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT a ->> 'name', b.place::integer, d.bin ->> 'label', (d.bin ->> 'low')::float8, (d.bin ->> 'high')::float8, segmentation.profile_segment(profile, s.place), (b.item ->> 'customers')::float8,
+    SELECT a ->> 'name', b.place::integer, d.bin ->> 'label', (d.bin ->> 'low')::float8, (d.bin ->> 'high')::float8, (profile -> 'ids' ->> (s.place - 1)::integer)::integer, (b.item ->> 'customers')::float8,
            n.name, m.mean::float8
       FROM jsonb_array_elements(profile -> 'trend' -> 'along') AS a, jsonb_array_elements(a -> 'segments') WITH ORDINALITY AS s(bins, place), jsonb_array_elements(s.bins) WITH ORDINALITY AS b(item, place),
            LATERAL (SELECT a -> 'bins' -> (b.place - 1)::integer) AS d(bin), jsonb_array_elements_text(b.item -> 'means') WITH ORDINALITY AS m(mean, place),
@@ -191,3 +187,17 @@ EXCEPTION WHEN data_exception OR invalid_parameter_value THEN
     RAISE EXCEPTION USING ERRCODE = '22023', MESSAGE = 'invalid profile of a model', DETAIL = format('It cannot be read: %s.', SQLERRM);
 END $$;
 COMMENT ON FUNCTION segmentation.checked_profile(jsonb, integer[]) IS 'Internal: a profile with the ids of its segments, checked.';
+
+-- The same for how a number of segments was chosen.
+CREATE FUNCTION segmentation.checked_choice(choice jsonb) RETURNS jsonb LANGUAGE plpgsql IMMUTABLE
+    SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    IF EXISTS (SELECT FROM segmentation.choice_rows(choice) AS c WHERE c.k IS NULL OR c.chosen IS NULL) THEN
+        RAISE EXCEPTION USING ERRCODE = '22023', MESSAGE = 'invalid choice of a number of segments', DETAIL = 'A number is missing.';
+    END IF;
+    RETURN choice;
+EXCEPTION WHEN data_exception OR invalid_parameter_value THEN
+    RAISE EXCEPTION USING ERRCODE = '22023', MESSAGE = 'invalid choice of a number of segments', DETAIL = format('It cannot be read: %s.', SQLERRM);
+END $$;
+COMMENT ON FUNCTION segmentation.checked_choice(jsonb) IS 'Internal: how a number of segments was chosen, checked.';

@@ -161,7 +161,7 @@ BEGIN
     INSERT INTO segmentation.registry_version (model, version, state, value, definition, survey, choice, profile, source_text, extension_version, trained_by, trained, seconds,
         adjusted_rand_index, moved, compared_with, warm_start, forced, decision, reasons)
     VALUES (model_name, number, CASE WHEN activate THEN 'accepted' ELSE 'candidate' END, model, coalesce(payload -> 'definition', '{}'),
-        nullif(payload -> 'survey', 'null'), nullif(payload -> 'choice', 'null'),
+        nullif(payload -> 'survey', 'null'), segmentation.checked_choice(nullif(payload -> 'choice', 'null')),
         segmentation.checked_profile(nullif(payload -> 'profile', 'null'), ids), payload ->> 'source_text', (SELECT extversion FROM pg_extension WHERE extname = 'segmentation'), caller, clock_timestamp(),
         (payload ->> 'seconds')::float8, (payload ->> 'adjusted_rand_index')::float8, (payload ->> 'moved')::float8, (payload ->> 'compared_with')::integer,
         coalesce((payload ->> 'warm_start')::boolean, false), coalesce((payload ->> 'forced')::boolean, false), verdict, objections);

@@ -146,12 +146,14 @@ AS $$
 $$;
 COMMENT ON FUNCTION segmentation.recommendations_of(text, integer) IS 'Internal: what is recommended to the customers of a segment of the active version.';
 CREATE FUNCTION segmentation.recommend(name text, customer record) RETURNS TABLE (segment integer, segment_label text, place integer, product text, rationale text) LANGUAGE plpgsql STABLE
+    SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
     RETURN QUERY SELECT * FROM segmentation.recommendations_of(name, @extschema@.kmeans_assign(name, customer));
 END $$;
 COMMENT ON FUNCTION segmentation.recommend(text, record) IS 'What the rules recommend to one customer, a row of a table: SELECT r.* FROM customers AS c, segmentation.recommend(''cards'', c) AS r WHERE ... No rows where the customer has no segment, or no rule is for it.';
 CREATE FUNCTION segmentation.recommend(name text, customer jsonb) RETURNS TABLE (segment integer, segment_label text, place integer, product text, rationale text) LANGUAGE plpgsql STABLE
+    SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
     RETURN QUERY SELECT * FROM segmentation.recommendations_of(name, @extschema@.kmeans_assign(name, customer));

@@ -11,12 +11,13 @@ psql('postgres', join '; ', map { ("DROP ROLE IF EXISTS $_", "CREATE ROLE $_ LOG
 psql('postgres', 'GRANT tap_owner TO tap_member');
 $a->value('CREATE TABLE customers AS SELECT * FROM segmentation.sample_customers(2000); ALTER TABLE customers ADD PRIMARY KEY (customer_id); GRANT SELECT ON customers TO PUBLIC; GRANT CREATE ON SCHEMA public TO PUBLIC');
 my $as = sub { my ($role, $sql) = @_; $a->value("SET SESSION AUTHORIZATION $role"); my $answer = $a->query($sql); $a->value('RESET SESSION AUTHORIZATION'); return $answer };
-my $train = q{SELECT version FROM segmentation.train('%s', 'customers', ARRAY['age', 'income'], %d)};
+my $train = q{SELECT version FROM segmentation.train('%s', 'customers', ARRAY['age', 'income'], %d, outcome => 'defaulted')};
 
 is($as->('tap_owner', sprintf $train, 'secret', 3)->{out}, 1, 'anybody may train');
 is($as->('tap_owner', sprintf $train, 'shared', 3)->{out}, 1, 'and again');
 is($as->('tap_owner', q{SELECT segmentation.grant_model('shared', 'tap_user', 'use'), segmentation.label_segment('secret', 0, 'confidential')})->{state}, '', 'and share');
 $as->('tap_owner', q{SELECT segmentation.retrain_once('shared', 1)});
+is($as->('tap_owner', q{INSERT INTO segmentation.recommendation_rule (model, product) VALUES ('shared', 'a card'), ('secret', 'a loan')})->{state}, '', 'and write rules');
 
 # Everybody may read the views; what a role sees in them is what it may use.
 my @views = split /\n/, $a->value(q{SELECT viewname FROM pg_views WHERE schemaname = 'segmentation' AND viewname NOT LIKE 'registry%' ORDER BY 1});
@@ -39,7 +40,7 @@ cmp_ok(scalar @named, '>', 20, 'functions by name');
 my %arguments = (
     'segmentation.train' => [q{'customers', ARRAY['age'], 2}, '42710'], 'segmentation.register' => [q{segmentation.model('shared')}, '42710'],
     'segmentation.add_version' => [q{segmentation.model('shared'), '{"kind": "train", "segments": [{}, {}, {}]}'}, '42710'], 'segmentation.champion' => ['', '42710'],
-    'segmentation.schedule' => [q{'* * * * *'}, '55000'],
+    'segmentation.recommend' => [q{'{}'::jsonb}, '42704'], 'segmentation.schedule' => [q{'* * * * *'}, '55000'],
 );
 my $value = sub { my ($type) = @_;
     return { integer => '1', bigint => '1', text => "'x'", boolean => 'true', name => "'public'", jsonb => "'{}'", regclass => "'customers'", interval => "'1 day'", 'text[]' => "'{x}'", 'name[]' => "'{}'", 'double precision' => 1 }->{$type} // 'NULL' };
@@ -193,7 +194,7 @@ is($a->value(q{SELECT count(*) FROM pg_attribute AS t JOIN pg_class AS c ON c.oi
 is($a->value(q{SELECT string_agg(c.relname || '.' || attname, ', ') FROM pg_attribute AS t JOIN pg_class AS c ON c.oid = attrelid WHERE c.relnamespace = 'segmentation'::regnamespace AND c.relkind = 'v' AND c.relname NOT LIKE 'registry%' AND attnum > 0
     AND col_description(c.oid, attnum) IS NULL}), '', 'every column has a comment');
 is($a->value(q{SELECT count(*) FROM pg_class WHERE relnamespace = 'segmentation'::regnamespace AND relkind = 'v' AND (obj_description(oid) IS NULL OR relname LIKE '%pg\_%')}), 0, 'and every view');
-is($a->value(q{SELECT string_agg(oid::regprocedure::text, ', ') FROM pg_proc WHERE pronamespace = 'segmentation'::regnamespace AND obj_description(oid, 'pg_proc') IS NULL AND proname NOT LIKE 'survey\_%'}), '', 'and every function');
+is($a->value(q{SELECT string_agg(oid::regprocedure::text, ', ') FROM pg_proc WHERE pronamespace = 'segmentation'::regnamespace AND obj_description(oid, 'pg_proc') IS NULL AND proname !~ '^(survey|profile)_(accum|combine|serialize|deserialize|final)$'}), '', 'and every function');
 
 # The BI role: USAGE on the schema, SELECT on the views, and a grant on the model.
 $as->('tap_owner', q{SELECT segmentation.grant_model('shared', 'tap_bi', 'use')});
