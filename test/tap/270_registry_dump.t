@@ -15,8 +15,11 @@ my $odd = q{Kräm"er; '--};
 $s->value(<<"SQL");
 CREATE TABLE customers AS SELECT * FROM segmentation.sample_customers(3000);
 ALTER TABLE customers ADD PRIMARY KEY (customer_id), ADD segment int;
-SELECT segmentation.train('cards', 'customers', ARRAY['age', 'income', 'region'], 4, prepare => '{"region": {"encode": "onehot"}, "income": {"transform": "log1p", "impute": "median"}}');
+SELECT segmentation.train('cards', 'customers', ARRAY['age', 'income', 'region'], 4, prepare => '{"region": {"encode": "onehot"}, "income": {"transform": "log1p", "impute": "median"}}', profile => ARRAY['education', 'region'], outcome => 'defaulted');
+INSERT INTO segmentation.recommendation_rule (model, conditions, product, priority) VALUES ('cards', '{"levels": {"age": ["low", "typical"]}}', 'a "card"', 2), ('cards', '{}', 'a loan; --', 1);
+DELETE FROM segmentation.recommendation_rule WHERE product = 'a loan; --';
 SELECT segmentation.train('$literal', 'customers', ARRAY['age', 'income'], 3);
+INSERT INTO segmentation.recommendation_rule (model, product) VALUES ('$literal', 'a loan');
 SELECT segmentation.label_segment('cards', 1, 'Späte "Sparer"', 'they save');
 SELECT segmentation.retrain_once('cards', 5), segmentation.retrain_once('$literal', 6);
 SELECT segmentation.rollback('$literal', 1, 'complaints', true);
@@ -50,6 +53,7 @@ SKIP: {
         is($after->{$_}, $before->{$_}, "$format: $_") for sort keys %$before;
         $r->value("SELECT segmentation.label_segment('cards', 2, 'new')");
         is($r->value("SELECT count(*) FROM segmentation.audit WHERE action = 'label' AND detail = 'segment 2: new'"), 1, "$format: the audit trail goes on");
+        is($r->value("INSERT INTO segmentation.recommendation_rule (model, product) VALUES ('cards', 'x') RETURNING id"), 4, "$format: rules are numbered on");
         is($r->query("CALL segmentation.retrain('cards')")->{state}, '', "$format: a retraining works there");
         is($r->value("SELECT active_version FROM segmentation.models WHERE model = 'cards'"), 3, "$format: and takes over");
         is($r->value("SELECT decision FROM segmentation.retrain_once('$literal', 1)"), 'candidate: the model is on hold (complaints)', "$format: a hold holds");
@@ -70,6 +74,10 @@ my $rows = $s->value(q{SELECT quote_literal(jsonb_agg(to_jsonb(c) ORDER BY custo
 my $scores = "SELECT md5(string_agg(kmeans_score('cards', r)::text, ',')) FROM jsonb_array_elements($rows\::jsonb) AS r";
 is($o->value($scores), $s->value($scores), 'the same scores');
 is($o->value(q{SELECT segment_label || description FROM segmentation.segments WHERE segment = 1}), 'Späte "Sparer"they save', 'and labels');
+for my $view ('segment_profile', 'segment_risk', 'segment_trend', 'feature_importance') {
+    my $rows = "SELECT md5(string_agg((to_jsonb(v) - ARRAY['version', 'as_of'])::text, ',' ORDER BY to_jsonb(v)::text)), count(*) > 5 OR '$view' = 'segment_risk' FROM segmentation.$view AS v WHERE model = 'cards' AND is_active";
+    is($o->value($rows), $s->value($rows), "and $view");
+}
 is($o->query(q{CALL segmentation.retrain('cards')})->{state}, '42P01', 'without the source it cannot be retrained');
 is($o->value(q{SELECT count(*) FROM segmentation.model_versions WHERE is_active}), 1, 'and nothing is lost');
 $o->value('CREATE TABLE customers AS SELECT * FROM segmentation.sample_customers(3000, 9)');
