@@ -76,6 +76,9 @@ python3-sklearn: python3 -c 'import importlib.util as u, sys; sys.exit(u.find_sp
 python3-psycopg2: python3 -c 'import importlib.util as u, sys; sys.exit(u.find_spec("psycopg2") is None)'
 r-base-core: command -v Rscript
 r-cran-cluster: Rscript -e 'quit(status = !nzchar(system.file(package = "cluster")))'
+r-cran-rpostgresql: Rscript -e 'quit(status = !nzchar(system.file(package = "RPostgreSQL")))'
+nodejs: command -v node
+node-pg: command -v npm || test -e /usr/share/nodejs/pg
 LIST
     return 0
 }
@@ -151,6 +154,13 @@ setup_packages() {
     [ "$PG_MAJOR" -ge 14 ] || die "PostgreSQL $PG_MAJOR is too old: 14 or later is needed"
     PG_CONFIG=/usr/lib/postgresql/$PG_MAJOR/bin/pg_config
     export PG_MAJOR PG_CONFIG
+}
+
+# node-postgres, for the test of drivers: Debian's, or where there is npm, whose Node.js Debian's does not go with, the registry's.
+setup_node_postgres() {
+    [ -e /usr/share/nodejs/pg ] || [ -e build/node/node_modules/pg ] && return
+    mkdir -p build/node
+    logged npm-install.log npm install --prefix build/node --no-audit --no-fund pg@8 || die "node-postgres could not be installed"
 }
 
 # ---- the extension -------------------------------------------------------------------------------------------------

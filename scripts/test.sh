@@ -137,6 +137,7 @@ done
 trap 'release_proc; echo "$total_passed passed, $total_failed failed"' EXIT
 total_failed=1 # of the set-up, should it end here
 setup_packages test
+setup_node_postgres
 if [[ " ${suites[*]} " =~ \ (regression|tap|oracle|docs)\  ]]; then
     echo "Building for PostgreSQL $PG_MAJOR ..."
     build_extension || die "the extension could not be built and installed"
