@@ -82,6 +82,28 @@ SELECT kmeans_assign(model, ARRAY[5, 0]) = kmeans_assign(model, ARRAY[0.1, 0.01]
 -- min_size: five rows cannot make four segments of two.
 SELECT segments, k, warnings FROM (SELECT kmeans(ARRAY[x], 4, '{"min_size": 2}') AS model FROM line) AS t, kmeans_info(model);
 
+-- trim: a share of the farthest rows is left out, and everything in the model is of the others. Of {0, 1, 10, 11, 12} and 100 the
+-- 100 (a sixth, 0.17 of six rows is one): the model of the five, as above, with inertia 2.5 of 134.8. The row scores as any other.
+SELECT rows, left_out, skipped, weight, round(inertia::numeric, 12) AS inertia, round(total_inertia::numeric, 12) AS total_inertia,
+       model::jsonb -> 'fit' -> 'trim' AS trim, kmeans_assign(model, ARRAY[100]) AS segment_of_100,
+       (SELECT array_agg(rows ORDER BY segment) FROM kmeans_clusters(model)) AS sizes
+  FROM (SELECT kmeans(ARRAY[x], 2, '{"trim": 0.17}') AS model FROM (TABLE line UNION ALL VALUES (100)) AS t(x)) AS t, kmeans_info(model);
+-- Without it the outlier has a segment of its own. A share of less than a row is none; the decimal number counts (0.29 of 100 are 29).
+SELECT trim, rows, left_out FROM unnest(ARRAY[0, 0.16, 0.34]) AS trim,
+       LATERAL (SELECT kmeans(ARRAY[x], 2, jsonb_build_object('trim', trim)) AS model FROM (TABLE line UNION ALL VALUES (100)) AS t(x)) AS t, kmeans_info(model);
+SELECT left_out FROM (SELECT kmeans(ARRAY[x], 1, '{"trim": 0.29}') AS model FROM generate_series(1, 100) AS x) AS t, kmeans_info(model);
+-- By weight: 2 of 20 may be left out, so 100 is with weight 2, and is not with weight 3 (then 0 and 10 share a segment: inertia
+-- 9 * 8 / 17 * 100). As many rows give the same.
+SELECT w, rows, left_out, weight, inertia FROM unnest(ARRAY[2, 3]) AS w, LATERAL (
+    SELECT kmeans(ARRAY[x], 2, '{"trim": 0.1}', v) AS model FROM (VALUES (0, 9), (10, 20 - 9 - w), (100, w)) AS t(x, v)) AS t, kmeans_info(model);
+SELECT rows, left_out, inertia FROM (SELECT kmeans(ARRAY[x], 2, '{"trim": 0.1}') AS model
+   FROM (VALUES (0, 9), (10, 9), (100, 2)) AS t(x, w), generate_series(1, w)) AS t, kmeans_info(model);
+-- The same in kmeans_range, kmeans_fit and kmeans_label.
+SELECT array_agg(i.left_out) AS left_out, (m.models)[2] = (SELECT kmeans(ARRAY[x], 2, '{"trim": 0.2}') FROM line) AS same
+  FROM (SELECT kmeans_range(ARRAY[x], 1, 2, '{"trim": 0.2}') AS models FROM line) AS m, unnest(m.models) AS model, kmeans_info(model) AS i GROUP BY m.models;
+SELECT kmeans_fit(kmeans_sketch(ARRAY[x], 100), 2, '{"trim": 0.2}') = kmeans(ARRAY[x], 2, '{"trim": 0.2}') AS same FROM line;
+SELECT x, kmeans_label(ARRAY[x], 2, '{"trim": 0.17}') OVER () AS label FROM (TABLE line UNION ALL VALUES (100)) AS t(x) ORDER BY x;
+
 -- What a user should know is said once, and kept.
 SELECT count(*) FROM (SELECT i % 3 AS g, kmeans(ARRAY[i, random()], 2) FROM generate_series(1, 300) AS i GROUP BY 1) AS t;
 

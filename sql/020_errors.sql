@@ -23,6 +23,9 @@ SELECT * FROM attempt($$SELECT kmeans(ARRAY[1, 2], 1, '{"scale": "log"}')$$);
 SELECT * FROM attempt($$SELECT kmeans(ARRAY[1, 2], 1, '{"n_init": 0}')$$);
 SELECT * FROM attempt($$SELECT kmeans(ARRAY[1, 2], 1, '{"n_init": 2.5}')$$);
 SELECT * FROM attempt($$SELECT kmeans(ARRAY[1, 2], 1, '{"tol": -1}')$$);
+SELECT * FROM attempt($$SELECT kmeans(ARRAY[1, 2], 1, '{"trim": 0.6}')$$);
+SELECT * FROM attempt($$SELECT kmeans(ARRAY[1, 2], 1, '{"trim": "half"}')$$);
+SELECT * FROM attempt($$SELECT kmeans(ARRAY[1, 2], 65536, '{"trim": 0.1}')$$);
 SELECT * FROM attempt($$SELECT kmeans(ARRAY[1, 2], 1, '{"init": "best"}')$$);
 SELECT * FROM attempt($$SELECT kmeans(ARRAY[1, 2], 1, '{"init": [[1, 2], [3, 4]]}')$$);
 SELECT * FROM attempt($$SELECT kmeans(ARRAY[1, 2], 1, '{"init": [[1, "two"]]}')$$);
@@ -32,8 +35,6 @@ SELECT * FROM attempt($$SELECT kmeans(ARRAY[1, 2], 1, jsonb_build_object('seed',
 SELECT * FROM attempt($$SELECT kmeans(ARRAY[1, 2], 1, '{}', -1)$$);
 SELECT * FROM attempt($$SELECT kmeans_sketch(ARRAY[1, 2], 0)$$);
 SELECT * FROM attempt($$SELECT * FROM model, kmeans_ranked(m, ARRAY[1, 2], 0)$$);
-\echo == an option of a later version (0A000)
-SELECT * FROM attempt($$SELECT kmeans(ARRAY[1, 2], 1, '{"trim": 0.1}')$$);
 
 \echo == dimensions (22000)
 SELECT * FROM attempt('SELECT kmeans(array_fill(1.0::float8, ARRAY[i]), 1) FROM generate_series(2, 3) AS i');

@@ -14,6 +14,8 @@
 #include "core/random.h"
 #include "core/reduce.h"
 #include "core/search.h"
+#include "core/settle.h"
+#include "core/trimmed_search.h"
 
 namespace segmentation {
 namespace {
@@ -56,34 +58,6 @@ Clustering FindInSample(const RowSet& rows, const Preprocessed& prepared, const 
   return SearchSample(sample, task, min_size * static_cast<double>(sample.rows()) / static_cast<double>(points.rows()), team);
 }
 
-// Options init = explicit and warm_start: raw units to model space.
-std::vector<double> GivenCentroids(const std::vector<std::vector<double>>& given, const Options& options, const Preprocessed& rows) {
-  std::vector<double> centroids;
-  const std::size_t dimensions = rows.points.dimensions();
-  for (const std::vector<double>& raw : given) {
-    std::vector<double> scaled;
-    for (std::size_t j = 0; j < raw.size(); ++j) scaled.push_back((raw[j] - rows.offset[j]) / rows.scale[j]);
-    if (rows.rotation) {
-      const std::vector<double> point = scaled;
-      scaled.resize(dimensions);
-      Rotate(point.data(), rows.rotation->center, rows.rotation->axes, scaled.data());
-    }
-    centroids.insert(centroids.end(), scaled.begin(), scaled.end());
-    double* centroid = centroids.data() + centroids.size() - dimensions;
-    for (std::size_t j = 0; j < dimensions; ++j) {
-      // Its square must fit, and that of its difference to any row.
-      if (std::abs(centroid[j]) < 1e150) continue;
-      throw Error(ErrorCode::kNotFinite, "an initial centroid is too far away",
-                  "After scaling it is beyond the range in which distances can be computed.");
-    }
-    if (options.distance == Distance::kCosine && !NormalizeDirection(centroid, dimensions)) {
-      throw Error(ErrorCode::kInvalidParameter, "an initial centroid has no direction",
-                  "All of its values are 0 after scaling.", "Cosine distance compares directions.");
-    }
-  }
-  return centroids;
-}
-
 // Inertia of all points about their mean.
 double WholeInertia(const Preprocessed& prepared, const Options& options, ThreadTeam& team) {
   const std::size_t dimensions = prepared.points.dimensions();
@@ -101,33 +75,6 @@ double WholeInertia(const Preprocessed& prepared, const Options& options, Thread
     sum += prepared.weight * prepared.columns[j].variance / prepared.scale[j] / prepared.scale[j];
   }
   return sum;
-}
-
-// The clusters in the order of their segment ids: the heaviest first, equal ones by their centroids.
-std::vector<double> Ordered(const Clustering& state, std::size_t dimensions) {
-  std::vector<std::size_t> order(state.k());
-  std::iota(order.begin(), order.end(), std::size_t{0});
-  const auto centroid = [&](std::size_t c) { return state.centroids.begin() + static_cast<std::ptrdiff_t>(c * dimensions); };
-  std::sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) {
-    if (state.weights[a] != state.weights[b]) return state.weights[a] > state.weights[b];
-    return std::lexicographical_compare(centroid(a), centroid(a + 1), centroid(b), centroid(b + 1));
-  });
-  std::vector<double> centroids;
-  for (std::size_t c : order) centroids.insert(centroids.end(), centroid(c), centroid(c + 1));
-  return centroids;
-}
-
-// Dissolves the smallest cluster below min_size, gives its rows to the others, and so on until none is left.
-void Dissolve(const Points& points, const SearchTask& task, Clustering* state, ThreadTeam& team) {
-  const std::size_t dimensions = points.dimensions();
-  while (state->k() > 1) {
-    const std::vector<double>& sizes = task.sizes_by_weight ? state->weights : state->rows;
-    const auto smallest = std::min_element(sizes.begin(), sizes.end());
-    if (*smallest >= static_cast<double>(task.options.min_size)) return;
-    const auto at = state->centroids.begin() + (smallest - sizes.begin()) * static_cast<std::ptrdiff_t>(dimensions);
-    state->centroids.erase(at, at + static_cast<std::ptrdiff_t>(dimensions));
-    GoOn(points, task, {task.options.max_iter, task.shift, false}, team, state);
-  }
 }
 
 // Goes on with all points from what was found on some. Those may hold fewer different rows than there are: what is missing starts as
@@ -166,34 +113,48 @@ void SearchDrawnRows(const Preprocessed& prepared, const SearchTask& task, Clust
   if (inertia(other) < inertia(*state)) *state = std::move(other);
 }
 
-double InertiaOf(const Clustering& of, const Preprocessed& prepared, ThreadTeam& team) {
-  return Inertia(prepared.points, of.centroids, of.labels, team);
+// Of what is kept; where rows are left out it has come along.
+double InertiaOf(const Clustering& of, const Preprocessed& prepared, const SearchTask& task, ThreadTeam& team) {
+  return task.options.trim > 0 ? of.inertia : Inertia(prepared.points, of.centroids, of.labels, team);
+}
+
+// Of many rows a sample is searched: every m-th.
+Clustering FindTrimmed(const Points& points, const SearchTask& task, ThreadTeam& team) {
+  const auto min_size = static_cast<double>(task.options.min_size);
+  const std::size_t most = std::max(task.options.quality == Quality::kBest ? kSampleRows : kSearchRows, 200 * task.k);
+  if (points.rows() <= most) return SearchTrimmed(points, task, min_size, team);
+  Points sample(points.tiles().EveryMth(most));
+  sample.FindBounds(team);
+  const double share = static_cast<double>(most) / static_cast<double>(points.rows());
+  return GoOnFrom(SearchTrimmed(sample, task, min_size * share, team), points, task, team);
 }
 
 Clustering FindClusters(const RowSet& rows, const Preprocessed& prepared, const SearchTask& task, ThreadTeam& team) {
   const Points& points = prepared.points;
   Clustering state;
   if (task.options.init == Init::kExplicit) {
-    state.centroids = GivenCentroids(task.options.initial_centroids, task.options, prepared);
+    state.centroids = ToModelSpace(task.options.initial_centroids, task.options, prepared);
     GoOn(points, task, {task.options.max_iter, task.shift, false}, team, &state);
+  } else if (task.options.trim > 0) {
+    state = FindTrimmed(points, task, team);
   } else if (!points.in_place() && points.rows() <= std::max(kSearchRows, 200 * task.k)) {
     state = Search(points, task, static_cast<double>(task.options.min_size), team);
   } else {
     state = GoOnFrom(FindInSample(rows, prepared, task, team), points, task, team);
   }
   Dissolve(points, task, &state, team);
-  if (task.options.init != Init::kExplicit && StandForOthers(prepared)) SearchDrawnRows(prepared, task, &state, team);
+  if (task.options.init != Init::kExplicit && !(task.options.trim > 0) && StandForOthers(prepared)) SearchDrawnRows(prepared, task, &state, team);
   return state;
 }
 
 // What is found; with quality "best" not worse than what the defaults find, whose exchanges start elsewhere.
 Clustering FindAnew(const RowSet& rows, const Preprocessed& prepared, const SearchTask& task, ThreadTeam& team) {
   Clustering state = FindClusters(rows, prepared, task, team);
-  if (task.options.quality != Quality::kBest || task.options.init == Init::kExplicit) return state;
+  if (task.options.quality != Quality::kBest || task.options.init == Init::kExplicit || task.options.trim > 0) return state;
   SearchTask by_default = task;
   by_default.options.quality = Quality::kDefault;
   Clustering other = FindClusters(rows, prepared, by_default, team);
-  return InertiaOf(other, prepared, team) < InertiaOf(state, prepared, team) ? other : state;
+  return InertiaOf(other, prepared, task, team) < InertiaOf(state, prepared, task, team) ? other : state;
 }
 
 // What is found anew, or what the centroids of an earlier model lead to where that is as good.
@@ -201,56 +162,27 @@ Clustering FindBest(const RowSet& rows, const Preprocessed& prepared, const Sear
   Clustering state = FindAnew(rows, prepared, task, team);
   if (task.options.warm_start.empty()) return state;
   Clustering earlier;
-  earlier.centroids = GivenCentroids(task.options.warm_start, task.options, prepared);
+  earlier.centroids = ToModelSpace(task.options.warm_start, task.options, prepared);
   earlier = GoOnFrom(earlier, prepared.points, task, team);
   Dissolve(prepared.points, task, &earlier, team);
-  const double least = (1 - task.options.min_gain) * InertiaOf(earlier, prepared, team);
-  return earlier.k() >= state.k() && InertiaOf(state, prepared, team) >= least ? earlier : state;
+  const double least = (1 - task.options.min_gain) * InertiaOf(earlier, prepared, task, team);
+  return earlier.k() >= state.k() && InertiaOf(state, prepared, task, team) >= least ? earlier : state;
 }
 
-// Centroids in the order of the segment ids, and what their segments hold.
-struct Settled {
-  std::vector<double> centroids;
-  std::vector<ClusterSums> clusters;
-};
-
-bool IsSettled(const Settled& settled, const SearchTask& task) {
-  const auto& clusters = settled.clusters;
-  for (std::size_t c = 0; c < clusters.size(); ++c) {
-    const double size = task.sizes_by_weight ? clusters[c].weight : clusters[c].rows;
-    if (clusters[c].rows == 0 || (clusters.size() > 1 && size < static_cast<double>(task.options.min_size))) return false;
-    if (c > 0 && clusters[c].weight > clusters[c - 1].weight) return false;
+// How many of so many rows option trim has left out, by their weight where there are cells.
+std::uint64_t LeftOut(const RowSet& rows, const Preprocessed& prepared, const std::vector<ClusterSums>& clusters, std::uint64_t total) {
+  double kept = 0;
+  double weight = 0;
+  for (const ClusterSums& cluster : clusters) {
+    kept += cluster.rows;
+    weight += cluster.weight;
   }
-  return true;
-}
-
-// A row between two centroids goes to the one listed first, so putting them in order can move rows: then once more from there,
-// until order and rows agree. What is left after some rounds (a cycle of ties) only loses its empty segments.
-Settled Settle(const Preprocessed& prepared, const SearchTask& task, Clustering* state, ThreadTeam& team) {
-  constexpr int kMaxRounds = 8;
-  const Points& points = prepared.points;
-  const std::size_t dimensions = points.dimensions();
-  for (int round = 0;; ++round) {
-    Settled settled{Ordered(*state, dimensions), {}};
-    settled.clusters = SumClusters(points, settled.centroids, team, &prepared.inner);
-    if (IsSettled(settled, task)) return settled;
-    if (round == kMaxRounds) {
-      for (std::size_t c = settled.clusters.size(); c-- > 0;) {
-        if (settled.clusters[c].rows > 0) continue;
-        const auto at = static_cast<std::ptrdiff_t>(c * dimensions);
-        settled.clusters.erase(settled.clusters.begin() + static_cast<std::ptrdiff_t>(c));
-        settled.centroids.erase(settled.centroids.begin() + at, settled.centroids.begin() + at + static_cast<std::ptrdiff_t>(dimensions));
-      }
-      return settled;
-    }
-    state->centroids = settled.centroids;
-    GoOn(points, task, {task.options.max_iter, 0, false}, team, state);
-    Dissolve(points, task, state, team);
-  }
+  if (rows.cell_count == 0) return total - static_cast<std::uint64_t>(kept);
+  return std::min(total, static_cast<std::uint64_t>(std::floor((1 - weight / prepared.weight) * static_cast<double>(total) + 0.5)));
 }
 
 FitRecord RecordOf(const RowSet& rows, const Preprocessed& prepared, std::int64_t k, const Options& options,
-                   const Clustering& state) {
+                   const Clustering& state, const std::vector<ClusterSums>& clusters) {
   FitRecord fit;
   fit.k = k;
   fit.init = Name(options.init);
@@ -260,9 +192,12 @@ FitRecord RecordOf(const RowSet& rows, const Preprocessed& prepared, std::int64_
   fit.quality = Name(options.quality);
   fit.on_null = Name(options.on_null);
   fit.min_size = options.min_size;
+  fit.trim = options.trim;
   fit.seed = options.seed;
   fit.iterations = state.iterations;
   fit.rows = prepared.points.rows() - rows.cell_count + rows.cell_rows;
+  if (options.trim > 0) fit.left_out = LeftOut(rows, prepared, clusters, fit.rows);
+  fit.rows -= fit.left_out;
   fit.exact = rows.cell_count == 0;
   fit.skipped = rows.skipped + prepared.without_direction;
   fit.weight = std::accumulate(state.weights.begin(), state.weights.end(), 0.0);
@@ -320,7 +255,26 @@ Training::Training(const RowSet& rows, const Options& options, const Interrupt& 
     throw Error(ErrorCode::kNotFinite, "features are too large", "Their squared distances are beyond the range of double precision.",
                 "Divide them by a constant, or set option \"scale\".");
   }
-  if (points.rows() >= kFilterRows) points.BuildFilter(team_);
+  spread_ = whole_;
+  spread_weight_ = prepared_->weight;
+  if (options.trim > 0) {
+    FindTrimmedSpread();
+  } else if (points.rows() >= kFilterRows) {
+    points.BuildFilter(team_);
+  }
+}
+
+// A few outliers can make the variance of all rows as large as they like, and every fit would be converged from the start.
+void Training::FindTrimmedSpread() {
+  constexpr int kIterations = 20;
+  SearchTask task;
+  task.options = options_;
+  Clustering one;
+  one.centroids.resize(prepared_->points.dimensions());
+  prepared_->points.CopyRow(0, one.centroids.data());
+  GoOn(prepared_->points, task, {kIterations, 0, true}, team_, &one);
+  spread_ = one.inertia;
+  spread_weight_ = one.weights[0];
 }
 
 Model Training::Fit(std::int64_t k) {
@@ -330,7 +284,7 @@ Model Training::Fit(std::int64_t k) {
   task.k = static_cast<std::size_t>(k);
   task.options = options_;
   task.sizes_by_weight = rows_.cell_count > 0;
-  task.shift = options_.tol * whole_ / prepared_->weight / static_cast<double>(dimensions);
+  task.shift = options_.tol * spread_ / spread_weight_ / static_cast<double>(dimensions);
 
   Clustering state = FindBest(rows_, *prepared_, task, team_);
   const Settled settled = Settle(*prepared_, task, &state, team_);
@@ -344,11 +298,11 @@ Model Training::Fit(std::int64_t k) {
   model.scale = prepared_->scale;
   model.rotation = prepared_->rotation;
   model.centroids = settled.centroids;
-  model.fit = RecordOf(rows_, *prepared_, k, options_, state);
+  model.fit = RecordOf(rows_, *prepared_, k, options_, state, clusters);
   DescribeSegments(clusters, RowsOfClusters(clusters, rows_, model.fit.rows), &model);
   model.metrics = Evaluate(clusters, model.centroids, dimensions, team_.interrupt()).metrics;
-  model.metrics.total_inertia = whole_;
-  model.warnings = WarningsOf(model, options_, *prepared_, rows_, state.converged);
+  if (!(options_.trim > 0)) model.metrics.total_inertia = whole_;  // else that of what is kept, as all of them
+  model.warnings = WarningsOf(model, options_, *prepared_, rows_, settled.inner, state.converged);
   ValidateModel(model, ErrorCode::kInternal);
   return model;
 }

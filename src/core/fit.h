@@ -31,6 +31,9 @@ constexpr std::size_t kDrawnBytes = 10'000'000;
 // option warm_start, the centroids of an earlier model: what they lead to is the result unless the search has found an inertia that is
 // lower by more than min_gain of it (or they end in fewer clusters), so that segments stay what they are as long as nothing is to be gained.
 //
+// With option trim the farthest rows are left out of the centroids (trimmed.h, trimmed_search.h), and everything that the model says is of
+// the others; it counts those left out. Of many rows a sample is searched, and of cells the whole weight is kept or left out.
+//
 // Same rows (in any order), k, options: the same model, bit for bit, on every machine, with any number of threads. Not so where
 // the set has cells, which depend on how it came about: they are points at their means, the model says that it is not exact, and
 // its inertia (which holds what lies within the cells) is an upper bound.
@@ -58,11 +61,16 @@ class Training {
   ThreadTeam& team() { return team_; }
 
  private:
+  void FindTrimmedSpread();
+
   const RowSet& rows_;
   const Options options_;
   ThreadTeam team_;
   std::optional<Preprocessed> prepared_;
   double whole_ = 0;  // inertia about the mean
+  // What option tol is a fraction of: an inertia and its weight; with option trim, of one cluster that is trimmed, too.
+  double spread_ = 0;
+  double spread_weight_ = 0;
 };
 
 }  // namespace segmentation

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <numeric>
 
 namespace segmentation {
 namespace {
@@ -75,17 +74,19 @@ void WarnOfClusters(const Options& options, const Model& model, bool converged, 
 
 // What the inertia can be at least. With A the inertia of the cells' means and D that within the cells, the distances of all
 // rows, as one vector, differ by at most sqrt(D) from those of their means (triangle inequality): the root of the true inertia
-// is at least sqrt(A) - sqrt(D).
-void WarnOfCells(const RowSet& rows, const Preprocessed& prepared, double inertia, std::vector<Warning>* warnings) {
+// is at least sqrt(A) - sqrt(D). Where rows are left out that is no bound: others might be if they were known.
+void WarnOfCells(const Options& options, const RowSet& rows, double inner, double inertia, std::vector<Warning>* warnings) {
   if (rows.cell_count == 0) return;
-  const double inner = std::accumulate(prepared.inner.begin(), prepared.inner.end(), 0.0);
   const double root = std::max(0.0, std::sqrt(std::max(0.0, inertia - inner)) - std::sqrt(inner));
   const double share = inertia > 0 ? inner / inertia : 0;
-  warnings->push_back({"not_exact", "the fit was not exact: " + std::to_string(rows.cell_rows) + " rows were summarized in " +
-                                        std::to_string(rows.cell_count) + " cells, which hold " + Rounded(share, 0.01) +
-                                        " % of the inertia; the inertia of all rows is between " +
-                                        Rounded(inertia > 0 ? root * root / inertia : 1, 0.01) +
-                                        " % of what is reported and all of it"});
+  std::string message = "the fit was not exact: " + std::to_string(rows.cell_rows) + " rows were summarized in " +
+                        std::to_string(rows.cell_count) + " cells, which hold " + Rounded(share, 0.01) + " % of the inertia; ";
+  if (options.trim > 0) {
+    message += "with option \"trim\" a cell is kept or left out as a whole";
+  } else {
+    message += "the inertia of all rows is between " + Rounded(inertia > 0 ? root * root / inertia : 1, 0.01) + " % of what is reported and all of it";
+  }
+  warnings->push_back({"not_exact", message});
 }
 
 }  // namespace
@@ -94,13 +95,13 @@ std::string FeatureName(const Options& options, std::size_t column) {
   return options.features.empty() ? "f" + std::to_string(column + 1) : options.features[column];
 }
 
-std::vector<Warning> WarningsOf(const Model& model, const Options& options, const Preprocessed& prepared, const RowSet& rows,
+std::vector<Warning> WarningsOf(const Model& model, const Options& options, const Preprocessed& prepared, const RowSet& rows, double inner,
                                 bool converged) {
   std::vector<Warning> warnings;
   WarnOfUnscaled(options, prepared, &warnings);
   WarnOfSkewed(options, prepared, &warnings);
   WarnOfClusters(options, model, converged, &warnings);
-  WarnOfCells(rows, prepared, model.metrics.inertia, &warnings);
+  WarnOfCells(options, rows, inner, model.metrics.inertia, &warnings);
   return warnings;
 }
 

@@ -8,6 +8,7 @@
 #include "core/metrics.h"
 #include "core/search.h"
 #include "core/silhouette.h"
+#include "core/trimmed_search.h"
 
 namespace segmentation {
 namespace {
@@ -25,12 +26,14 @@ double Bic(const std::vector<ClusterSums>& clusters, double inertia, std::size_t
   return parameters * Log(weight) - 2 * likelihood;
 }
 
+// total: inertia of one cluster; where that is not known (NaN) it is that of the points about their mean.
 KMetrics MetricsOf(const Points& points, const std::vector<double>& centroids, const Tiles& few, double total, ThreadTeam& team) {
   KMetrics out;
   out.segments = centroids.size() / points.dimensions();
   const std::vector<ClusterSums> clusters = SumClusters(points, centroids, team);
   const Metrics metrics = Evaluate(clusters, centroids, points.dimensions(), team.interrupt()).metrics;
   out.inertia = metrics.inertia;
+  if (std::isnan(total)) total = metrics.total_inertia;
   out.explained = total > 0 ? 1 - metrics.inertia / total : Metrics::kUndefined;
   out.centroid_silhouette = metrics.silhouette;
   out.calinski_harabasz = metrics.calinski_harabasz;
@@ -45,7 +48,26 @@ Clustering SearchIn(const Points& sample, std::size_t k, const Options& options,
   SearchTask task;
   task.k = k;
   task.options = options;
+  if (options.trim > 0) return SearchTrimmed(sample, task, static_cast<double>(options.min_size), team);
   return Search(sample, task, static_cast<double>(options.min_size), team);
+}
+
+// The points that centroids keep.
+Tiles KeptBy(const std::vector<double>& centroids, const Points& points, const Options& options, ThreadTeam& team) {
+  SearchTask task;
+  task.options = options;
+  Clustering state;
+  state.centroids = centroids;
+  GoOn(points, task, {0, 0, true}, team, &state);
+  return KeptRows(points.tiles(), state.labels, state.k());
+}
+
+// The same for what each number of segments keeps.
+KMetrics TrimmedMetricsOf(const Points& points, const std::vector<double>& centroids, const Options& options, ThreadTeam& team) {
+  Points kept(KeptBy(centroids, points, options, team));
+  kept.FindBounds(team);
+  const Tiles few = kept.tiles().EveryMth(std::min(kept.rows(), kSilhouetteRows));
+  return MetricsOf(kept, centroids, few, Metrics::kUndefined, team);
 }
 
 void WriteTrial(const KChoice& choice, const KMetrics& metrics, std::string* out) {
@@ -78,14 +100,18 @@ KTrials TryEachK(Training* training, std::size_t k_min, std::size_t k_max, const
   const Tiles sample = training->SamplePoints(std::min<std::size_t>(kTrialRows, training->prepared().points.rows()));
   out.rows = sample.rows();
   out.sampled = sample.rows() < training->prepared().points.rows() || !training->prepared().inner.empty();
-  out.choice = ChooseK(sample, k_min, k_max, options.distance, static_cast<std::uint64_t>(options.seed), team);
+  const bool trims = options.trim > 0;
   const Points points = SearchPoints(sample, team);
+  const auto choose = [&](const Tiles& from) { return ChooseK(from, k_min, k_max, options.distance, static_cast<std::uint64_t>(options.seed), team); };
+  // Outliers are left out of what chooses k, too: those that are far from as many segments as there can be.
+  out.choice = choose(trims ? KeptBy(SearchIn(points, k_max, options, team).centroids, points, options, team) : sample);
   const Tiles few = sample.EveryMth(std::min(sample.rows(), kSilhouetteRows));
-  const double total = out.sampled ? SearchIn(points, 1, options, team).inertia : training->Fit(1).metrics.inertia;
+  double total = Metrics::kUndefined;
+  if (!trims) total = out.sampled ? SearchIn(points, 1, options, team).inertia : training->Fit(1).metrics.inertia;
   for (std::size_t k = k_min; k <= k_max; ++k) {
     if (!out.sampled) out.models.push_back(training->Fit(static_cast<std::int64_t>(k)));
     const std::vector<double> centroids = out.sampled ? SearchIn(points, k, options, team).centroids : out.models.back().centroids;
-    out.metrics.push_back(MetricsOf(points, centroids, few, total, team));
+    out.metrics.push_back(trims ? TrimmedMetricsOf(points, centroids, options, team) : MetricsOf(points, centroids, few, total, team));
     out.metrics.back().k = k;
   }
   return out;

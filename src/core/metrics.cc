@@ -19,9 +19,9 @@ enum Field : std::size_t { kDistance, kInertia, kSilhouette, kUnused, kFields };
 // The sums of one thread and of all.
 class ClusterSummer {
  public:
-  ClusterSummer(const Points& points, const std::vector<double>& centroids, const std::vector<double>* inner)
-      : points_(points), centroids_(centroids), inner_(inner), k_(centroids.size() / points.dimensions()), totals_(points, k_),
-        sums_(k_ * kFields) {
+  ClusterSummer(const Points& points, const std::vector<double>& centroids, const std::vector<double>* inner, const Labels* labels)
+      : points_(points), centroids_(centroids), inner_(inner), given_(labels), k_(centroids.size() / points.dimensions()),
+        clusters_(k_ + (labels == nullptr ? 0 : 1)), totals_(points, clusters_), sums_(clusters_ * kFields) {
     double square = SquareBound(points, centroids);
     if (inner != nullptr && !inner->empty()) square += *std::max_element(inner->begin(), inner->end());
     units_[kDistance] = SumUnit(std::min(std::sqrt(square) * std::sqrt(points.largest_weight()) * (1 + 1e-9), kLargest));
@@ -32,7 +32,7 @@ class ClusterSummer {
 
   struct Worker {
     Worker(ClusterSummer* all, const Points& points)
-        : changes(&all->totals_), folds(all->k_ * kFields * 2, 0.0),
+        : changes(&all->totals_), folds(all->clusters_ * kFields * 2, 0.0),
           tile(points.in_place() ? points.dimensions() * kTileRows : 0) {}
     ClusterTotals::Changes changes;
     std::vector<double> folds;
@@ -90,6 +90,11 @@ class ClusterSummer {
     if (inner_ != nullptr && !inner_->empty()) {
       for (std::size_t r = 0; r < points_.RowsIn(tile); ++r) terms[r][kInertia] += (*inner_)[tile * kTileRows + r];
     }
+    if (given_ != nullptr) {
+      for (std::size_t r = 0; r < points_.RowsIn(tile); ++r) {
+        if ((*given_)[tile * kTileRows + r] >= k_) labels[r] = static_cast<Label>(k_);
+      }
+    }
     worker->changes.EnterTile(tile, labels);
     WidestRowKernels().enter({reinterpret_cast<const char*>(terms), sizeof terms[0]}, points_.RowsIn(tile), kFields, {}, down_,
                              nullptr, labels, worker->folds.data(), kFields * 2);
@@ -108,7 +113,9 @@ class ClusterSummer {
   const Points& points_;
   const std::vector<double>& centroids_;
   const std::vector<double>* inner_;
+  const Labels* given_;
   std::size_t k_;
+  std::size_t clusters_;  // one more for what is left out
   ClusterTotals totals_;
   SumUnit units_[kFields];
   double down_[kFields];
@@ -206,8 +213,8 @@ Evaluation Evaluate(const std::vector<ClusterSums>& clusters, const std::vector<
 }
 
 std::vector<ClusterSums> SumClusters(const Points& points, const std::vector<double>& centroids, ThreadTeam& team,
-                                     const std::vector<double>* inner) {
-  ClusterSummer summer(points, centroids, inner);
+                                     const std::vector<double>* inner, const Labels* labels) {
+  ClusterSummer summer(points, centroids, inner, labels);
   std::vector<ClusterSummer::Worker> workers;
   workers.reserve(team.size());
   for (std::size_t worker = 0; worker < team.size(); ++worker) workers.emplace_back(&summer, points);

@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "core/interrupt.h"
+#include "core/lloyd.h"
 #include "core/model.h"
 #include "core/points.h"
 #include "core/threads.h"
@@ -36,8 +37,9 @@ Evaluation Evaluate(const std::vector<ClusterSums>& clusters, const std::vector<
 double CentroidSilhouette(double nearest, double second);
 
 // The sums over the points, each with its nearest centroid; exact sums (exact_sum.h). inner: per point, what it adds to the
-// inertia of its cluster (the squared deviations of the rows that it stands for); none where null or empty.
+// inertia of its cluster (the squared deviations of the rows that it stands for); none where null or empty. labels: where not null,
+// points whose label is none of a centroid's are left out.
 std::vector<ClusterSums> SumClusters(const Points& points, const std::vector<double>& centroids, ThreadTeam& team,
-                                     const std::vector<double>* inner = nullptr);
+                                     const std::vector<double>* inner = nullptr, const Labels* labels = nullptr);
 
 }  // namespace segmentation

@@ -11,8 +11,8 @@ namespace segmentation {
 namespace {
 
 constexpr const char* kKeys =
-    "blocks, components, distance, features, init, max_iter, min_gain, min_size, n_init, on_null, quality, scale, seed, tol, warm_start";
-constexpr const char* kKeysOfTrain = "components, distance, init, max_iter, min_gain, min_size, n_init, on_null, outliers, quality, scale, seed, tol";
+    "blocks, components, distance, features, init, max_iter, min_gain, min_size, n_init, on_null, quality, scale, seed, tol, trim, warm_start";
+constexpr const char* kKeysOfTrain = "components, distance, init, max_iter, min_gain, min_size, n_init, on_null, outliers, quality, scale, seed, tol, trim";
 
 template <typename Enum>
 struct Word {
@@ -167,7 +167,10 @@ void ReadOption(const std::string& key, const JsonValue& value, OptionsOf whose,
   } else if (key == "k_min" && whose == OptionsOf::kRange) {
     options->k_min = ReadInteger(key, value, INT64_MIN, INT64_MAX);
   } else if (key == "trim") {
-    throw Error(ErrorCode::kNotSupported, "option \"" + key + "\" is not supported by this version", {}, valid);
+    if (!value.IsNumber() || !(value.Number() >= 0 && value.Number() <= kMaxTrim)) {
+      BadValue(key, Shown(value), "Valid values are numbers from 0 to 0.5: the share of the farthest rows that is left out.");
+    }
+    options->trim = value.Number();
   } else {
     throw Error(ErrorCode::kInvalidParameter, "unknown option " + Quoted(key), {}, valid);
   }
@@ -207,6 +210,10 @@ void CheckOptions(const Options& options, std::int64_t k, std::size_t dimensions
   if (k < 1 || k > kMaxClusters) {
     throw Error(ErrorCode::kInvalidParameter, "number of clusters is out of range", "k is " + std::to_string(k) + ".",
                 "Valid values are whole numbers from 1 to " + std::to_string(kMaxClusters) + ".");
+  }
+  if (options.trim > 0 && k == kMaxClusters) {  // one label is for what is left out
+    throw Error(ErrorCode::kInvalidParameter, "number of clusters is out of range for option \"trim\"", "k is " + std::to_string(k) + ".",
+                "With it valid values are whole numbers from 1 to " + std::to_string(kMaxClusters - 1) + ".");
   }
   if (options.k_min != 0) {
     if (options.k_min < 1 || options.k_min > k) {

@@ -26,6 +26,9 @@ constexpr std::size_t kMaxDimensions = 16384;
 // The largest k * dimensions: 16 MiB of centroids, about 40 MB as text.
 constexpr std::size_t kMaxCentroidValues = std::size_t{1} << 21;
 
+// More than this is not trimming outliers, and the segments would describe the smaller part of the rows.
+constexpr double kMaxTrim = 0.5;
+
 // Columns that are scaled as one, from first to last (counted from 0).
 struct ColumnBlock {
   std::size_t first = 0;
@@ -44,6 +47,7 @@ struct Options {
   Distance distance = Distance::kEuclidean;
   OnNull on_null = OnNull::kError;
   std::int64_t min_size = 0;  // rows
+  double trim = 0;            // share of the farthest rows (of the weight) that is left out of the centroids (trimmed.h)
   std::vector<std::string> features;  // UTF-8; empty: none given
   // Each gets one scale, so that its variances add up to the mean variance of the other columns after scaling (1 where there are
   // none): the columns of a category count as much as one number. In ascending order, apart from each other.
@@ -61,10 +65,10 @@ struct Options {
 enum class OptionsOf { kAggregate, kTrain, kRange };
 
 // Reads options from JSON text (UTF-8). Throws kInvalidParameter for an unknown key or a bad value, with the valid ones in
-// the hint, and kNotSupported for one that this version knows of but cannot do.
+// the hint.
 Options ParseOptions(std::string_view json, OptionsOf whose = OptionsOf::kAggregate);
 
-// Throws kInvalidParameter unless 1 <= k <= kMaxClusters, and unless initial centroids, where given, are k of the right
+// Throws kInvalidParameter unless 1 <= k <= kMaxClusters (with trim one less), and unless initial centroids, where given, are k of the right
 // dimension; kDimensionMismatch when the names given are not one per dimension. dimensions = 0: not known yet.
 void CheckOptions(const Options& options, std::int64_t k, std::size_t dimensions);
 

@@ -193,6 +193,33 @@ bool NormalizeDirection(double* point, std::size_t dimensions) {
   return true;
 }
 
+std::vector<double> ToModelSpace(const std::vector<std::vector<double>>& given, const Options& options, const Preprocessed& rows) {
+  std::vector<double> centroids;
+  const std::size_t dimensions = rows.points.dimensions();
+  for (const std::vector<double>& raw : given) {
+    std::vector<double> scaled;
+    for (std::size_t j = 0; j < raw.size(); ++j) scaled.push_back((raw[j] - rows.offset[j]) / rows.scale[j]);
+    if (rows.rotation) {
+      const std::vector<double> point = scaled;
+      scaled.resize(dimensions);
+      Rotate(point.data(), rows.rotation->center, rows.rotation->axes, scaled.data());
+    }
+    centroids.insert(centroids.end(), scaled.begin(), scaled.end());
+    double* centroid = centroids.data() + centroids.size() - dimensions;
+    for (std::size_t j = 0; j < dimensions; ++j) {
+      // Its square must fit, and that of its difference to any row.
+      if (std::abs(centroid[j]) < 1e150) continue;
+      throw Error(ErrorCode::kNotFinite, "an initial centroid is too far away",
+                  "After scaling it is beyond the range in which distances can be computed.");
+    }
+    if (options.distance == Distance::kCosine && !NormalizeDirection(centroid, dimensions)) {
+      throw Error(ErrorCode::kInvalidParameter, "an initial centroid has no direction",
+                  "All of its values are 0 after scaling.", "Cosine distance compares directions.");
+    }
+  }
+  return centroids;
+}
+
 double SortedQuantile(const std::vector<double>& sorted, const std::vector<double>& cumulative, double q) {
   const double total = cumulative.back();
   const double position = std::max(0.0, q * (total - 1));
@@ -210,7 +237,7 @@ Preprocessed Preprocess(const RowSet& rows, const Options& options, ThreadTeam& 
   const bool with_cells = rows.cell_count > 0;
   const CellPoints cells = with_cells ? PointsOfCells(rows, team.interrupt()) : CellPoints{};
   const RowSet& set = with_cells ? cells.set : rows;
-  const bool in_place = !with_cells && set.rows > kLargestCopy && options.distance == Distance::kEuclidean && options.components == 0;
+  const bool in_place = !with_cells && set.rows > kLargestCopy && options.distance == Distance::kEuclidean && options.components == 0 && !(options.trim > 0);
   std::vector<const char*> order;
   if (!in_place) order = CanonicalOrder(set, team.interrupt());
   Preprocessed out{in_place ? Points(set) : Points(Gather(set, order, team.interrupt())), {}, {}, {}, {}, {}, 0, 0, {}, {}};

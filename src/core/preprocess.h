@@ -29,7 +29,7 @@ struct Preprocessed {
   std::vector<double> deviations;         // and per point and column; not under cosine distance, where directions have none
 };
 
-// More rows than this stay where they are and are read in the order in which they lie (Euclidean distance, no principal components).
+// More rows than this stay where they are and are read in the order in which they lie (Euclidean distance, no principal components, nothing trimmed).
 constexpr std::size_t kLargestCopy = 50000;
 
 // Finds offset and scale for options.scale (a column without spread gets scale 1) and takes the rows to model space: as tiles in
@@ -37,6 +37,10 @@ constexpr std::size_t kLargestCopy = 50000;
 // Throws kNotFinite where the numbers are too large for a double's range, and kInvalidParameter for a row of length 0 under
 // cosine distance unless on_null is skip.
 Preprocessed Preprocess(const RowSet& rows, const Options& options, ThreadTeam& team);
+
+// Centroids in raw units (options init and warm_start) in model space. Throws kNotFinite where one is too far away for that, and
+// kInvalidParameter for one of length 0 under cosine distance.
+std::vector<double> ToModelSpace(const std::vector<std::vector<double>>& given, const Options& options, const Preprocessed& rows);
 
 // Divides a point by its length. False when that is 0 or not finite.
 bool NormalizeDirection(double* point, std::size_t dimensions);

@@ -343,36 +343,6 @@ Clustering Climb(const Points& sample, const SearchTask& task, const Plan& plan,
 
 }  // namespace
 
-void DropEmptyClusters(std::size_t dimensions, Clustering* state) {
-  std::size_t kept = 0;
-  std::vector<Label> new_label(state->k());
-  for (std::size_t c = 0; c < state->k(); ++c) {
-    new_label[c] = static_cast<Label>(kept);
-    if (state->rows[c] == 0) continue;
-    std::copy_n(state->centroids.data() + c * dimensions, dimensions, state->centroids.data() + kept * dimensions);
-    state->weights[kept] = state->weights[c];
-    state->rows[kept] = state->rows[c];
-    ++kept;
-  }
-  if (kept == state->k()) return;
-  for (Label& label : state->labels) label = new_label[label];
-  state->centroids.resize(kept * dimensions);
-  state->weights.resize(kept);
-  state->rows.resize(kept);
-}
-
-void GoOn(const Points& points, const SearchTask& task, const LloydLimits& limits, ThreadTeam& team, Clustering* state) {
-  const std::uint64_t before = state->iterations;
-  *state = Lloyd(points, std::move(state->centroids), limits, task.options.distance, team);
-  state->iterations += before;
-  DropEmptyClusters(points.dimensions(), state);
-}
-
-bool AllLargeEnough(const Clustering& state, const SearchTask& task, double min_rows) {
-  const std::vector<double>& sizes = task.sizes_by_weight ? state.weights : state.rows;
-  return std::all_of(sizes.begin(), sizes.end(), [=](double size) { return size >= min_rows; });
-}
-
 Points SearchPoints(Tiles tiles, ThreadTeam& team) {
   Points points(std::move(tiles));
   points.FindBounds(team);

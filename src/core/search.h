@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "core/go_on.h"
 #include "core/interrupt.h"
 #include "core/lloyd.h"
 #include "core/options.h"
@@ -11,13 +12,6 @@
 #include "core/threads.h"
 
 namespace segmentation {
-
-struct SearchTask {
-  std::size_t k = 0;
-  Options options;                        // init is not explicit here
-  double shift = 0;                       // LloydLimits::shift
-  bool sizes_by_weight = false;           // points stand for as many rows as they weigh
-};
 
 // The best clustering of all starts on these points, which lie in tiles in canonical order. A start whose clusters all have
 // min_rows rows (or weigh as much, with task.sizes_by_weight) wins over any that has a smaller one. Clusters without rows are
@@ -31,14 +25,5 @@ Clustering SearchSample(const Points& sample, const SearchTask& task, double min
 
 // Points for the search: with bounds and filter.
 Points SearchPoints(Tiles tiles, ThreadTeam& team);
-
-// Whether all clusters are that large.
-bool AllLargeEnough(const Clustering& state, const SearchTask& task, double min_rows);
-
-// Takes away the clusters without rows.
-void DropEmptyClusters(std::size_t dimensions, Clustering* state);
-
-// Lloyd's algorithm from the centroids of the state, without the clusters that it leaves empty. Its iterations are added to the state's.
-void GoOn(const Points& points, const SearchTask& task, const LloydLimits& limits, ThreadTeam& team, Clustering* state);
 
 }  // namespace segmentation

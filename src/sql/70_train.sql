@@ -220,10 +220,11 @@ BEGIN
     IF reading.outcome IS NOT NULL AND known_outcomes = 0 THEN
         RAISE NOTICE 'outcome "%" is not known of any row', definition ->> 'outcome';
     END IF;
-    outcome.survey := outcome.survey || jsonb_build_object('bounds', jsonb_build_object('low', prepared -> 'low', 'high', prepared -> 'high'));
-    SELECT i.rows, i.skipped INTO used FROM @extschema@.kmeans_info(outcome.model) AS i;
+    outcome.survey := outcome.survey || jsonb_build_object('bounds', jsonb_build_object('low', prepared -> 'low', 'high', prepared -> 'high'), 'outside', rows - rows_inside);
+    -- Those that option trim has left out are in the model already.
+    SELECT i.rows, i.skipped, i.left_out INTO used FROM @extschema@.kmeans_info(outcome.model) AS i;
     outcome.model := segmentation.assemble_model(preparation, outcome.model, rows - rows_inside,
-        greatest(rows_inside - used.rows - used.skipped - (outcome.survey ->> 'ignored')::bigint, 0));
+        greatest(rows_inside - used.rows - used.skipped - used.left_out - (outcome.survey ->> 'ignored')::bigint, 0));
     RETURN outcome;
 END $$;
 COMMENT ON FUNCTION segmentation.train_on_source(text, jsonb, segmentation.reading, jsonb, @extschema@.kmeans_model, bigint) IS 'Internal: trains a model on a source.';

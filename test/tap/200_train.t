@@ -148,7 +148,7 @@ $s->value(q{CREATE TABLE lost AS TABLE customers; ALTER TABLE lost ADD PRIMARY K
 is($s->value(q{SELECT rows FROM segmentation.train('lost', 'lost', ARRAY['age', 'income'], 3)}), 4000, 'a table with a dropped column');
 
 # Options
-my $hint = 'Valid options are components, distance, init, max_iter, min_gain, min_size, n_init, on_null, outliers, quality, scale, seed, tol.';
+my $hint = 'Valid options are components, distance, init, max_iter, min_gain, min_size, n_init, on_null, outliers, quality, scale, seed, tol, trim.';
 for my $option (['unknown', 'unknown option "unknown"'], ['blocks', 'option "blocks" is set by segmentation.train itself'], ['features', 'option "features" is set by segmentation.train itself']) {
     my $answer = $s->query("SELECT segmentation.train('options', 'customers', ARRAY['age'], 2, options => '{\"$option->[0]\": []}')");
     is("$answer->{state} $answer->{message} $answer->{hint}", "22023 $option->[1] $hint", "option $option->[0]");

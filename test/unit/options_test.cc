@@ -159,10 +159,6 @@ TEST(ParseOptions, TrainAndRangesHaveKeysOfTheirOwn) {
   }
 }
 
-TEST(ParseOptions, OptionsOfLaterVersionsAreNotSupported) {
-  ExpectError(ErrorCode::kNotSupported, [] { ParseOptions(R"({"trim":0.1})"); });
-}
-
 TEST(ParseOptions, OnlyAnObjectWillDo) {
   for (const char* text : {"null", "1", "[]", "\"\"", "true", "", "{", "{\"seed\":1e999}", "{\"seed\":1,\"seed\":1}"}) {
     ExpectError(
