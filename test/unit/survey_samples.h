@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "core/sample_row.h"
 #include "core/survey.h"
 #include "test_support.h"
 
