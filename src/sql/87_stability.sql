@@ -10,25 +10,29 @@ CREATE TYPE segmentation.stability_row AS (
 );
 COMMENT ON TYPE segmentation.stability_row IS 'What segmentation.stability says of one segment, and, the same in every row, of the model.';
 
--- Up to 10,000 rows of a source that have a segment, in the space of the model ($1), with their weights: a query. They are those with the
--- lowest hashes of their keys, whatever the plan; where rows are equal in that, too, it does not matter which.
-CREATE FUNCTION segmentation.sample_query(reading segmentation.reading, bounds jsonb) RETURNS text LANGUAGE plpgsql STABLE
+-- Up to 10,000 rows of a source that have a segment, in the space of the model ($1), with their weights (NULL where there are none): a query. They
+-- are those with the lowest hashes of their keys, whatever the plan; where rows are equal in that, too, it does not matter which.
+CREATE FUNCTION segmentation.sample_query(reading segmentation.reading, weighted boolean, bounds jsonb) RETURNS text LANGUAGE plpgsql STABLE
     SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    -- OFFSET 0: a row is encoded once.
-    rows text := format('SELECT r.* FROM (SELECT segmentation.encode($1, %s) AS point, %s AS weight, %s AS key FROM %s AS s WHERE %s OFFSET 0) AS r'
-        ' WHERE r.point IS NOT NULL AND r.weight OPERATOR(pg_catalog.>) 0 AND r.weight OPERATOR(pg_catalog.<) ''Infinity''::pg_catalog.float8',
-        reading.features, reading.weight, reading.key, reading.source_name, coalesce(segmentation.inside_bounds(reading, bounds), 'true'));
+    point text := format('segmentation.encode($1, %s)', reading.features);
+    weight text := CASE WHEN weighted THEN reading.weight ELSE 'NULL::pg_catalog.float8' END;
+    rows text := format('SELECT %s AS point, %s AS weight, %s AS key FROM %s AS s WHERE %s IS NOT NULL', point, weight, reading.key, reading.source_name, point)
+        || coalesce(' AND ' || segmentation.inside_bounds(reading, bounds), '');
 BEGIN
+    IF weighted THEN
+        rows := rows || format(' AND %1$s OPERATOR(pg_catalog.>) 0 AND %1$s OPERATOR(pg_catalog.<) ''Infinity''::pg_catalog.float8', weight);
+    END IF;
     -- Without a key, by the values. Equal rows are counted first, so that each is chosen or not by itself.
     IF reading.key = 'NULL::pg_catalog.int8' THEN
-        rows := format('SELECT g.point, g.weight, pg_catalog.hash_record_extended(ROW(g.point, g.weight), i.number) AS key'
-            ' FROM (SELECT r.point, r.weight, pg_catalog.count(*) AS times FROM (%s) AS r GROUP BY r.point, r.weight) AS g, pg_catalog.generate_series(1, g.times) AS i(number)', rows);
+        rows := format('SELECT n.point, n.weight, pg_catalog.hash_record_extended(ROW(n.point, n.weight), n.number) AS key'
+            ' FROM (SELECT g.point, g.weight, pg_catalog.generate_series(1, g.times) AS number'
+            ' FROM (SELECT r.point, r.weight, pg_catalog.count(*) AS times FROM (%s) AS r GROUP BY r.point, r.weight) AS g) AS n', rows);
     END IF;
     RETURN format('SELECT pg_catalog.array_agg(c.point), pg_catalog.array_agg(c.weight) FROM (SELECT r.point, r.weight FROM (%s) AS r ORDER BY r.key, r.point, r.weight LIMIT 10000) AS c', rows);
 END $$;
-COMMENT ON FUNCTION segmentation.sample_query(segmentation.reading, jsonb) IS 'Internal: a query for a sample of the rows of a source.';
+COMMENT ON FUNCTION segmentation.sample_query(segmentation.reading, boolean, jsonb) IS 'Internal: a query for a sample of the rows of a source.';
 
 CREATE FUNCTION segmentation.stability_verdict(jaccard double precision) RETURNS text LANGUAGE sql IMMUTABLE
     SET search_path = pg_catalog, pg_temp
@@ -54,6 +58,7 @@ DECLARE
     chosen segmentation.registry_version := segmentation.version_of(model_name, NULL);
     reading segmentation.reading := segmentation.read_source(chosen.definition);
     model @extschema@.kmeans_model := chosen.value;
+    weighted boolean := chosen.definition ->> 'weight' IS NOT NULL;
     points double precision[];
     weights double precision[];
     found jsonb;
@@ -63,13 +68,13 @@ BEGIN
             HINT = 'It can be from 10 to 1000.';
     END IF;
     PERFORM set_config('search_path', caller_path, true);
-    EXECUTE segmentation.sample_query(reading, chosen.survey -> 'bounds') INTO points, weights USING model;
+    EXECUTE segmentation.sample_query(reading, weighted, chosen.survey -> 'bounds') INTO points, weights USING model;
     PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
     IF points IS NULL THEN
         RAISE EXCEPTION USING ERRCODE = '22023', MESSAGE = format('source %s has no rows to judge model "%s" by', reading.source_name, model_name),
             DETAIL = 'It has no row that has a segment.';
     END IF;
-    found := segmentation.stability_of(model, points, CASE WHEN chosen.definition ->> 'weight' IS NULL THEN '{}' ELSE weights END, samples);
+    found := segmentation.stability_of(model, points, CASE WHEN weighted THEN weights ELSE '{}' END, samples);
     RETURN QUERY
     SELECT f.segment, l.segment_label, f.rows, f.jaccard, f.jaccard_low, f.dissolved, segmentation.stability_verdict(f.jaccard), (found -> 'adjusted_rand_index')::float8,
            CASE WHEN (found -> 'structured')::boolean THEN 'found' ELSE 'none' END,

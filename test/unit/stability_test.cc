@@ -104,9 +104,9 @@ TEST(Stability, WhatIsFoundAgainIsNotThereforeReal) {
 TEST(Stability, ManyGroupsAreAStructure) {
   // In a square they look like uniform points to a dozen clusters.
   test::Matrix centers;
-  for (int i = 0; i < 36; ++i) centers.push_back({10.0 * (i % 6), 10.0 * (i / 6)});
+  for (int i = 0; i < 64; ++i) centers.push_back({10.0 * (i % 8), 10.0 * (i / 8)});
   const test::Matrix rows = Groups(centers, 30, 5);
-  const Stability stability = Judge(rows, Train(rows, 36), {}, 10);
+  const Stability stability = Judge(rows, Train(rows, 64), {}, 10);
   EXPECT_TRUE(stability.structured);
   EXPECT_GT(stability.adjusted_rand_index, 0.95);
   EXPECT_FALSE(ChooseK(test::MakeTiles(rows), 2, 10, Distance::kEuclidean, 0, test::Alone()).structured);
