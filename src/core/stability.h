@@ -40,8 +40,8 @@ struct Stability {
 };
 
 // points: rows in the space of the model, with their weights where the set is weighted; 1 to kStabilityRows of them. A weight goes along
-// with its row, which is drawn and counted as one. Clusters are searched for as the model's were (k, distance, n_init, quality,
-// min_size). Deterministic for the model's seed, whatever the order of the rows and the team.
+// with its row, which is drawn and counted as one. Clusters are searched for as the model's were (k, distance, n_init, at most 10,
+// quality, "best" as the default, min_size), but never from centroids that were given. Deterministic for the model's seed, whatever the order of the rows and the team.
 // Throws kInvalidParameter for a number of samples that is out of bounds, kLimit for too many rows, kDimensionMismatch for points of
 // another dimension.
 Stability FindStability(const RowSet& points, const Model& model, int samples, ThreadTeam& team);
