@@ -23,6 +23,7 @@ constexpr double kEnoughEvidence = 5;     // of structure
 constexpr double kEnoughStrength = 0.75;  // of a number that is found again
 constexpr double kSomeStrength = 0.6;     // where none has that
 constexpr double kGoodPart = 0.4;         // of the most evidence
+constexpr std::size_t kUsualClusters = 12;  // what a choice of 2 to 10 looks at
 // Streams of random numbers.
 constexpr std::uint32_t kReferenceStream = 0x20000000;
 constexpr std::uint32_t kHalvingStream = 0x21000000;
@@ -65,17 +66,18 @@ Tiles AlongAxes(const Tiles& points, Distance distance, ThreadTeam& team) {
   return RotateTiles(points, center, components.axes, team);
 }
 
-// Logarithms of the inertia for k = 1 to k_max.
-std::vector<std::vector<double>> LogInertias(const std::vector<Points>& sets, std::size_t k_max, Distance distance, std::uint64_t seed, ThreadTeam& team) {
-  std::vector<std::vector<double>> logs(sets.size(), std::vector<double>(k_max));
-  team.ForEach(sets.size() * k_max, [&](std::size_t item, std::size_t, const Interrupt& interrupt) {
-    const std::size_t set = item / k_max;
-    const std::size_t k = k_max - item % k_max;  // the long ones first
-    logs[set][k - 1] = Log(std::max(Find(sets[set], k, distance, seed, 1, interrupt).inertia, std::numeric_limits<double>::min()));
+// Logarithms of the inertia for the k of each trial.
+std::vector<std::vector<double>> LogInertias(const std::vector<Points>& sets, const std::vector<KTrial>& trials, Distance distance, std::uint64_t seed, ThreadTeam& team) {
+  std::vector<std::vector<double>> logs(sets.size(), std::vector<double>(trials.size()));
+  team.ForEach(sets.size() * trials.size(), [&](std::size_t item, std::size_t, const Interrupt& interrupt) {
+    const std::size_t set = item / trials.size();
+    const std::size_t trial = trials.size() - 1 - item % trials.size();  // the long ones first
+    logs[set][trial] = Log(std::max(Find(sets[set], trials[trial].k, distance, seed, 1, interrupt).inertia, std::numeric_limits<double>::min()));
   });
   return logs;
 }
 
+// The first trial is that of k = 1.
 void FindGaps(const Tiles& sample, Distance distance, std::uint64_t seed, ThreadTeam& team, std::vector<KTrial>* trials) {
   const Tiles points = AlongAxes(sample, distance, team);
   Points bounded(points);
@@ -85,7 +87,7 @@ void FindGaps(const Tiles& sample, Distance distance, std::uint64_t seed, Thread
   for (std::uint32_t r = 0; r < kReferences; ++r) {
     sets.push_back(SearchPoints(DrawReference(bounded.low(), bounded.high(), points, distance, seed, r), team));
   }
-  const auto logs = LogInertias(sets, trials->size(), distance, seed, team);
+  const auto logs = LogInertias(sets, *trials, distance, seed, team);
   const auto mean_and_deviation = [&](auto value) {
     double mean = 0;
     for (std::size_t r = 1; r <= kReferences; ++r) mean += value(logs[r]) / kReferences;
@@ -206,6 +208,23 @@ std::size_t CountDifferent(const Tiles& points, std::size_t enough) {
   return seen.size();
 }
 
+// How many clusters can be tried, k_max at most. With as many as there are different points there is nothing to compare; halves need some
+// points each.
+std::size_t MostClusters(const Tiles& sample, std::size_t k_max) {
+  const std::size_t different = CountDifferent(sample, k_max + 1);
+  return std::max<std::size_t>(1, std::min({k_max, different - 1, sample.rows() / 4}));
+}
+
+std::vector<KTrial> TrialsUpTo(std::size_t most) {
+  std::vector<KTrial> trials;
+  for (std::size_t k = 1; k <= most; ++k) trials.push_back({k});
+  return trials;
+}
+
+bool AnyEvidence(const std::vector<KTrial>& trials) {
+  return std::any_of(trials.begin(), trials.end(), [](const KTrial& trial) { return trial.evidence > kEnoughEvidence; });
+}
+
 }  // namespace
 
 std::vector<std::size_t> NearestCentroids(const Tiles& points, const std::vector<double>& centroids) {
@@ -228,23 +247,31 @@ KChoice ChooseK(const Tiles& points, std::size_t k_min, std::size_t k_max, Dista
   KChoice choice;
   const Tiles sample = points.EveryMth(std::min(points.rows(), kChoiceRows));
   choice.sampled = sample.rows();
-  // With as many clusters as different points there is nothing to compare; halves need some points each. Two more than are wanted, to see
-  // what comes after.
-  const std::size_t different = CountDifferent(sample, k_max + 3);
-  const std::size_t most = std::max<std::size_t>(1, std::min({k_max + 2, different - 1, sample.rows() / 4}));
-  for (std::size_t k = 1; k <= most; ++k) choice.trials.push_back({k});
+  // Two more than are wanted, to see what comes after.
+  const std::size_t most = MostClusters(sample, k_max + 2);
+  choice.trials = TrialsUpTo(most);
   choice.k = std::min(k_max, most);
   const std::size_t first = std::max<std::size_t>(2, k_min);
   const std::size_t last = std::min(k_max, most);
   if (first > last) return choice;
   FindGaps(sample, distance, seed, team, &choice.trials);
   FindStrengths(sample, distance, seed, team, &choice.trials);
-  choice.structured = std::any_of(choice.trials.begin(), choice.trials.end(), [](const KTrial& trial) { return trial.evidence > kEnoughEvidence; });
+  choice.structured = AnyEvidence(choice.trials);
   choice.k = choice.structured ? BeforeTheFall(choice.trials, first, last, kEnoughStrength) : 0;
   if (choice.k == 0 && choice.structured) choice.k = BeforeTheFall(choice.trials, first, last, kSomeStrength);
   if (choice.k == 0) choice.k = MostReproducible(choice.trials, first, last);
   choice.trials.resize(last);
   return choice;
+}
+
+bool HasStructure(const Tiles& points, std::size_t k, Distance distance, std::uint64_t seed, ThreadTeam& team) {
+  const Tiles sample = points.EveryMth(std::min(points.rows(), kChoiceRows));
+  std::vector<KTrial> trials = TrialsUpTo(MostClusters(sample, kUsualClusters));
+  if (trials.size() < 2) return false;
+  // Groups that are many and lie evenly look like uniform points to fewer clusters.
+  if (k > kUsualClusters && MostClusters(sample, k) == k) trials.push_back({k});
+  FindGaps(sample, distance, seed, team, &trials);
+  return AnyEvidence(trials);
 }
 
 }  // namespace segmentation

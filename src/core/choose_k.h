@@ -41,6 +41,9 @@ struct KChoice {
 // (canonical). 1 <= k_min <= k_max. Deterministic for a seed.
 KChoice ChooseK(const Tiles& points, std::size_t k_min, std::size_t k_max, Distance distance, std::uint64_t seed, ThreadTeam& team);
 
+// Whether there are any segments in the points: `structured` of a choice from 2 to 10, or by the evidence for k clusters where those are more.
+bool HasStructure(const Tiles& points, std::size_t k, Distance distance, std::uint64_t seed, ThreadTeam& team);
+
 // For each point the index of its nearest centroid, of equals the first. centroids: row-major.
 std::vector<std::size_t> NearestCentroids(const Tiles& points, const std::vector<double>& centroids);
 

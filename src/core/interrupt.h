@@ -6,9 +6,9 @@
 
 namespace segmentation {
 
-// Where a training is, for whoever waits for it.
+// Where a training (or what draws many samples) is, for whoever waits for it.
 struct Progress {
-  enum class Stage { kStarts, kExchanges, kIterations } stage;
+  enum class Stage { kStarts, kExchanges, kIterations, kSamples } stage;
   std::uint64_t at;       // how many there were
   std::uint64_t of;       // of so many at most
   std::uint64_t rows;     // that they look at

@@ -34,6 +34,9 @@ void Say(const Progress& progress) {
     case Progress::Stage::kIterations:
       ereport(NOTICE, (errmsg("training: iteration %llu over %llu rows", at, rows)));
       break;
+    case Progress::Stage::kSamples:
+      ereport(NOTICE, (errmsg("stability: sample %llu of %llu of %llu rows", at, of, rows)));
+      break;
   }
 }
 

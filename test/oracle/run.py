@@ -33,7 +33,7 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from harness import Tally, own_database  # noqa: E402
 
 THEMES = ["study", "optima", "sklearn_parity", "quality", "scoring_forms", "edited_models", "step", "lifecycle", "outliers", "exploring", "pca",
-          "choosing", "trimmed", "profiles"]
+          "choosing", "trimmed", "profiles", "stability"]
 
 
 def main():

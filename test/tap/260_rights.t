@@ -71,7 +71,7 @@ for my $function (split /\n/, $a->value(q{SELECT oid::regprocedure FROM pg_proc 
 }
 is($a->value(q{SELECT count(*) FROM pg_proc WHERE pronamespace = 'segmentation'::regnamespace AND prosecdef AND NOT coalesce('search_path=pg_catalog, pg_temp' = ANY (proconfig), false)}), 0, 'whatever runs as the owner has a pinned search_path');
 is($a->value(q{SELECT count(*) FROM pg_proc AS p JOIN pg_language AS l ON l.oid = prolang WHERE pronamespace = 'segmentation'::regnamespace AND lanname IN ('plpgsql', 'sql') AND proconfig IS NULL
-    AND proname NOT IN ('describe', 'histogram', 'frequency', 'correlation', 'trend', 'rfm', 'choose_k', 'train', 'retrain', 'retrain_once', 'verify', 'drift', 'retrain_due', 'score_table', 'refine', 'registry_keep_audit')}), 0, 'and so has all other code but what passes the caller\'s on');
+    AND proname NOT IN ('describe', 'histogram', 'frequency', 'correlation', 'trend', 'rfm', 'choose_k', 'train', 'retrain', 'retrain_once', 'verify', 'drift', 'stability', 'retrain_due', 'score_table', 'refine', 'registry_keep_audit')}), 0, 'and so has all other code but what passes the caller\'s on');
 
 # Somebody else's run cannot be ended, nor scoring noted.
 is($as->('tap_stranger', q{SELECT segmentation.end_run(1, 'failed', 'x', NULL)})->{state}, '', 'end_run of a run that is not yours');
@@ -104,7 +104,7 @@ is($as->('tap_stranger', q{SELECT segmentation.train('shared', 'customers', ARRA
 $as->('tap_owner', q{CREATE FUNCTION trapped(int) RETURNS int LANGUAGE plpgsql AS $$ BEGIN IF current_user <> 'tap_owner' THEN RAISE EXCEPTION 'ran as %', current_user USING ERRCODE = 'P0666'; END IF; RETURN $1; END $$;
     CREATE VIEW trap AS SELECT customer_id, trapped(age) AS age, income FROM customers; GRANT SELECT ON trap TO PUBLIC});
 is($as->('tap_owner', q{SELECT rows FROM segmentation.train('trap', 'trap', ARRAY['age', 'income'], 2)})->{out}, 2000, 'a view with a function of the owner\'s');
-for my $sql (q{CALL segmentation.retrain('trap')}, q{SELECT segmentation.retrain_once('trap')}, q{SELECT * FROM segmentation.drift('trap')}, q{SELECT * FROM segmentation.verify('trap')}, q{CALL segmentation.retrain_due('trap', '1 day')}) {
+for my $sql (q{CALL segmentation.retrain('trap')}, q{SELECT segmentation.retrain_once('trap')}, q{SELECT * FROM segmentation.drift('trap')}, q{SELECT * FROM segmentation.stability('trap')}, q{SELECT * FROM segmentation.verify('trap')}, q{CALL segmentation.retrain_due('trap', '1 day')}) {
     my $answer = $a->query($sql);
     is($answer->{state}, '42501', "a superuser does not: $sql");
     like($answer->{hint} . $answer->{detail}, qr/being a superuser is not enough/, 'and is told why');
@@ -117,7 +117,7 @@ $as->('tap_trainee', q{CREATE FUNCTION trapped_too(int) RETURNS int LANGUAGE plp
 is($as->('tap_trainee', q{SELECT version FROM segmentation.train('trap', 'trap_too', ARRAY['age', 'income'], 2)})->{out} > 1 ? 1 : 0, 1, 'a version that somebody else has trained on a source of theirs');
 my $theirs = $a->value(q{SELECT max(version) FROM segmentation.model_versions WHERE model = 'trap'});
 $as->('tap_owner', qq{SELECT segmentation.activate('trap', $theirs)});
-is($as->('tap_owner', $_)->{state}, '42501', "the owner does not run their functions unawares: $_") for q{CALL segmentation.retrain('trap')}, q{SELECT * FROM segmentation.drift('trap')}, q{SELECT * FROM segmentation.verify('trap')};
+is($as->('tap_owner', $_)->{state}, '42501', "the owner does not run their functions unawares: $_") for q{CALL segmentation.retrain('trap')}, q{SELECT * FROM segmentation.drift('trap')}, q{SELECT * FROM segmentation.stability('trap')}, q{SELECT * FROM segmentation.verify('trap')};
 
 # score_table and live views read the source of a definition, too.
 $a->value('CREATE TABLE apart (customer_id bigint PRIMARY KEY, segment int); GRANT ALL ON apart TO PUBLIC; CREATE SCHEMA dash; GRANT ALL ON SCHEMA dash TO PUBLIC');
