@@ -76,7 +76,9 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION segmentation.profile_source(text, jsonb, segmentation.reading, @extschema@.kmeans_model, segmentation.trained) IS 'Internal: the profile of a model on the rows of its training.';
 
--- Reading a profile: rows with the place of a segment in the model; the profile's "ids" say which segment that is.
+-- Reading a profile: rows with the id of a segment, which "ids" has for each place in the model. What is taken out of a profile is taken
+-- once, in subqueries that stay as they are (OFFSET 0): a profile is some tens of kilobytes, and compressed. Without compilation, which
+-- takes a third of a second: the planner expects a hundred items of every array within another.
 
 CREATE FUNCTION segmentation.profile_level(z_score double precision) RETURNS text LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
     SET search_path = pg_catalog, pg_temp
@@ -85,41 +87,46 @@ COMMENT ON FUNCTION segmentation.profile_level(double precision) IS 'Internal: l
 
 CREATE FUNCTION segmentation.profile_features(profile jsonb) RETURNS TABLE (segment integer, feature text, role text, kind text, customers double precision, missing double precision,
     mean double precision, stddev double precision, min double precision, q1 double precision, median double precision, q3 double precision, max double precision,
-    population_mean double precision, population_stddev double precision, index_100 double precision, z_score double precision, relative double precision, level text) LANGUAGE sql IMMUTABLE PARALLEL SAFE
-    SET search_path = pg_catalog, pg_temp
+    population_mean double precision, population_stddev double precision, index_100 double precision, z_score double precision, relative double precision, level text) LANGUAGE sql IMMUTABLE PARALLEL SAFE ROWS 100
+    SET search_path = pg_catalog, pg_temp SET jit = off
 AS $$
-    SELECT (profile -> 'ids' ->> (s.place - 1)::integer)::integer, f ->> 'feature', f ->> 'role', f ->> 'kind', (s.item ->> 'rows')::float8, (s.item ->> 'missing')::float8, (s.item ->> 'mean')::float8,
+    SELECT (p.ids ->> (s.place - 1)::integer)::integer, t.feature, t.role, t.kind, (s.item ->> 'rows')::float8, (s.item ->> 'missing')::float8, (s.item ->> 'mean')::float8,
            (s.item ->> 'stddev')::float8, (s.item ->> 'min')::float8, (s.item ->> 'q1')::float8, (s.item ->> 'median')::float8, (s.item ->> 'q3')::float8, (s.item ->> 'max')::float8,
-           (f ->> 'population_mean')::float8, (f ->> 'population_stddev')::float8, (s.item ->> 'index_100')::float8, (s.item ->> 'z_score')::float8, (s.item ->> 'relative')::float8,
+           t.population_mean, t.population_stddev, (s.item ->> 'index_100')::float8, (s.item ->> 'z_score')::float8, (s.item ->> 'relative')::float8,
            segmentation.profile_level((s.item ->> 'z_score')::float8)
-      FROM jsonb_array_elements(profile -> 'features') AS f, jsonb_array_elements(f -> 'segments') WITH ORDINALITY AS s(item, place)
+      FROM (SELECT profile -> 'ids' AS ids, profile -> 'features' AS features OFFSET 0) AS p, jsonb_array_elements(p.features) AS f,
+           LATERAL (SELECT f ->> 'feature' AS feature, f ->> 'role' AS role, f ->> 'kind' AS kind, (f ->> 'population_mean')::float8 AS population_mean,
+                           (f ->> 'population_stddev')::float8 AS population_stddev, f -> 'segments' AS segments OFFSET 0) AS t,
+           jsonb_array_elements(t.segments) WITH ORDINALITY AS s(item, place)
 $$;
 COMMENT ON FUNCTION segmentation.profile_features(jsonb) IS 'Internal: a profile by segment and feature.';
 
 CREATE FUNCTION segmentation.profile_sizes(profile jsonb) RETURNS TABLE (segment integer, customers double precision, sampled double precision, share double precision, known bigint, events bigint)
-    LANGUAGE sql IMMUTABLE PARALLEL SAFE
-    SET search_path = pg_catalog, pg_temp
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE ROWS 10
+    SET search_path = pg_catalog, pg_temp SET jit = off
 AS $$
-    SELECT (profile -> 'ids' ->> (s.place - 1)::integer)::integer, (s.item ->> 'rows')::float8, (s.item ->> 'sampled')::float8, (s.item ->> 'share')::float8, (s.item ->> 'known')::bigint, (s.item ->> 'events')::bigint
-      FROM jsonb_array_elements(profile -> 'segments') WITH ORDINALITY AS s(item, place)
+    SELECT (p.ids ->> (s.place - 1)::integer)::integer, (s.item ->> 'rows')::float8, (s.item ->> 'sampled')::float8, (s.item ->> 'share')::float8, (s.item ->> 'known')::bigint, (s.item ->> 'events')::bigint
+      FROM (SELECT profile -> 'ids' AS ids, profile -> 'segments' AS segments OFFSET 0) AS p, jsonb_array_elements(p.segments) WITH ORDINALITY AS s(item, place)
 $$;
 COMMENT ON FUNCTION segmentation.profile_sizes(jsonb) IS 'Internal: sizes and outcomes of the segments of a profile.';
 
-CREATE FUNCTION segmentation.profile_importance(profile jsonb) RETURNS TABLE (feature text, role text, explained double precision) LANGUAGE sql IMMUTABLE PARALLEL SAFE
+CREATE FUNCTION segmentation.profile_importance(profile jsonb) RETURNS TABLE (feature text, role text, explained double precision) LANGUAGE sql IMMUTABLE PARALLEL SAFE ROWS 10
     SET search_path = pg_catalog, pg_temp
 AS $$ SELECT i ->> 'feature', i ->> 'role', (i ->> 'explained')::float8 FROM jsonb_array_elements(profile -> 'importance') AS i $$;
 COMMENT ON FUNCTION segmentation.profile_importance(jsonb) IS 'Internal: the features of a profile by how much of their variance the segments explain.';
 
 CREATE FUNCTION segmentation.profile_trend(profile jsonb) RETURNS TABLE (along text, bin integer, label text, low double precision, high double precision, segment integer, customers double precision,
     feature text, mean double precision) LANGUAGE sql IMMUTABLE PARALLEL SAFE ROWS 5000
-    SET search_path = pg_catalog, pg_temp
+    SET search_path = pg_catalog, pg_temp SET jit = off
 AS $$
-    SELECT a ->> 'name', b.place::integer, d.bin ->> 'label', (d.bin ->> 'low')::float8, (d.bin ->> 'high')::float8, (profile -> 'ids' ->> (s.place - 1)::integer)::integer, (b.item ->> 'customers')::float8,
-           n.name, m.mean::float8
-      FROM jsonb_array_elements(profile -> 'trend' -> 'along') AS a, jsonb_array_elements(a -> 'segments') WITH ORDINALITY AS s(bins, place), jsonb_array_elements(s.bins) WITH ORDINALITY AS b(item, place),
-           LATERAL (SELECT a -> 'bins' -> (b.place - 1)::integer) AS d(bin), jsonb_array_elements_text(b.item -> 'means') WITH ORDINALITY AS m(mean, place),
-           LATERAL (SELECT profile -> 'trend' -> 'measures' ->> (m.place - 1)::integer) AS n(name)
-     WHERE n.name <> a ->> 'name'
+    SELECT a.name, b.place::integer, d.label, d.low, d.high, (p.ids ->> (s.place - 1)::integer)::integer, (b.item ->> 'customers')::float8, n.name, m.mean::float8
+      FROM (SELECT profile -> 'ids' AS ids, profile -> 'trend' AS trend OFFSET 0) AS p,
+           LATERAL (SELECT p.trend -> 'along' AS alongs, p.trend -> 'measures' AS measures OFFSET 0) AS t, jsonb_array_elements(t.alongs) AS item,
+           LATERAL (SELECT item ->> 'name' AS name, item -> 'bins' AS bins, item -> 'segments' AS segments OFFSET 0) AS a,
+           jsonb_array_elements(a.segments) WITH ORDINALITY AS s(bins, place), jsonb_array_elements(s.bins) WITH ORDINALITY AS b(item, place),
+           LATERAL (SELECT e ->> 'label' AS label, (e ->> 'low')::float8 AS low, (e ->> 'high')::float8 AS high FROM (SELECT a.bins -> (b.place - 1)::integer OFFSET 0) AS i(e) OFFSET 0) AS d,
+           jsonb_array_elements_text(b.item -> 'means') WITH ORDINALITY AS m(mean, place), LATERAL (SELECT t.measures ->> (m.place - 1)::integer OFFSET 0) AS n(name)
+     WHERE n.name <> a.name
 $$;
 COMMENT ON FUNCTION segmentation.profile_trend(jsonb) IS 'Internal: the means of a profile along its columns.';
 
@@ -131,8 +138,8 @@ COMMENT ON FUNCTION segmentation.compare_risks(bigint[], bigint[]) IS 'How often
 -- Rates and verdicts by segment; none without an outcome. What fewer than 10 outcomes would tell is NULL.
 CREATE FUNCTION segmentation.profile_risks(profile jsonb) RETURNS TABLE (segment integer, customers double precision, known double precision, events double precision, rate double precision, rate_low double precision,
     rate_high double precision, rest_rate double precision, difference double precision, difference_low double precision, difference_high double precision, p_value double precision, verdict text)
-    LANGUAGE sql IMMUTABLE PARALLEL SAFE
-    SET search_path = pg_catalog, pg_temp
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE ROWS 10
+    SET search_path = pg_catalog, pg_temp SET jit = off
 AS $$
     WITH sizes AS (
         SELECT z.*, row_number() OVER () AS place, sum(z.known) OVER () - z.known AS rest FROM segmentation.profile_sizes(profile) AS z WHERE z.known IS NOT NULL
@@ -149,8 +156,8 @@ COMMENT ON FUNCTION segmentation.profile_risks(jsonb) IS 'Internal: how often th
 
 -- A name for each segment, from where its means are farthest from the population's: the two strongest, or four where two would name
 -- another segment as well.
-CREATE FUNCTION segmentation.profile_labels(profile jsonb) RETURNS TABLE (segment integer, label text) LANGUAGE sql IMMUTABLE PARALLEL SAFE
-    SET search_path = pg_catalog, pg_temp
+CREATE FUNCTION segmentation.profile_labels(profile jsonb) RETURNS TABLE (segment integer, label text) LANGUAGE sql IMMUTABLE PARALLEL SAFE ROWS 10
+    SET search_path = pg_catalog, pg_temp SET jit = off
 AS $$
     WITH strong AS (
         SELECT f.segment, CASE WHEN f.kind = 'number' THEN f.level || ' ' || f.feature ELSE 'often ' || f.feature END AS part,
