@@ -122,7 +122,7 @@ TEST(ProfileTest, NoOrderAndNoSplitOfTheRowsShows) {
   const ProfileRequest request = RequestOf(4, {"a", "b", "c"});
   const std::string expected = Profile(request, rows).dump();
   Random random(3);
-  for (std::size_t parts : {1u, 2u, 5u}) {
+  for (std::size_t parts : {1u, 2u, 3u, 4u, 5u, 8u, 13u, 40u}) {
     random.Shuffle(&rows);
     const json again = Profile(request, rows, parts);
     // Trends are sums over the sample, whose order the caller settles.
