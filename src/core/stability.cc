@@ -13,6 +13,7 @@
 #include "core/random.h"
 #include "core/scorer.h"
 #include "core/search.h"
+#include "core/trimmed_search.h"
 
 namespace segmentation {
 namespace {
@@ -56,7 +57,16 @@ SearchTask TaskOf(const Model& model) {
   // A model that somebody made may say anything.
   task.options.n_init = static_cast<int>(std::clamp<std::int64_t>(model.fit.n_init, 1, Options().n_init));
   if (model.fit.quality == Name(Quality::kFast)) task.options.quality = Quality::kFast;
+  task.options.trim = model.fit.trim;
   return task;
+}
+
+// By row; those that are left out of the centroids belong to the nearest one, as they do when they are scored.
+std::vector<std::size_t> ClustersOf(const Tiles& points, const SearchTask& task, double min_rows, ThreadTeam& team) {
+  const Points searched = SearchPoints(points, team);
+  if (task.options.trim > 0) return NearestCentroids(points, SearchTrimmed(searched, task, min_rows, team).centroids);
+  const Labels labels = Search(searched, task, min_rows, team).labels;
+  return {labels.begin(), labels.begin() + static_cast<std::ptrdiff_t>(points.rows())};
 }
 
 // Below it no cluster should be, by the share of the training's rows.
@@ -122,11 +132,10 @@ SampleOutcome TrySample(const Tiles& points, const std::vector<std::size_t>& seg
   SearchTask task = TaskOf(model);
   task.options.seed = static_cast<std::int64_t>(random.Bits(1, 0));
   ThreadTeam alone(interrupt);
-  const Clustering found = Search(SearchPoints(TilesOf(points, draw), alone), task, SmallestSize(model, draw.rows.size()), alone);
-  Contingency table{model.segments.size(), found.k(), std::vector<double>(model.segments.size() * found.k())};
-  for (std::size_t i = 0; i < draw.rows.size(); ++i) {
-    table.rows[segments[draw.rows[i]] * table.new_count + static_cast<std::size_t>(found.labels[i])] += 1;
-  }
+  const std::vector<std::size_t> clusters = ClustersOf(TilesOf(points, draw), task, SmallestSize(model, draw.rows.size()), alone);
+  const std::size_t count = *std::max_element(clusters.begin(), clusters.end()) + 1;
+  Contingency table{model.segments.size(), count, std::vector<double>(model.segments.size() * count)};
+  for (std::size_t i = 0; i < draw.rows.size(); ++i) table.rows[segments[draw.rows[i]] * count + clusters[i]] += 1;
   return {LargestJaccards(table), AdjustedRandIndex(table)};
 }
 

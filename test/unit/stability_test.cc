@@ -112,6 +112,19 @@ TEST(Stability, ManyGroupsAreAStructure) {
   EXPECT_FALSE(ChooseK(test::MakeTiles(rows), 2, 10, Distance::kEuclidean, 0, test::Alone()).structured);
 }
 
+TEST(Stability, OutliersThatATrainingLeavesOutDoNotShakeIt) {
+  test::Matrix rows = Groups({{0, 0}, {20, 0}, {0, 20}}, 100, 8);
+  for (int i = 0; i < 6; ++i) rows.push_back({500.0 + 300 * i, i % 2 == 0 ? 900.0 : -900.0});
+  const test::OwnedRows owned(rows);
+  Options options;
+  options.trim = 0.05;
+  Model model = *Fit(owned.set(), 3, options, test::kNoInterrupt);
+  ASSERT_EQ(model.fit.left_out, 15u);
+  EXPECT_GT(Lowest(Judge(rows, model)), 0.95);
+  model.fit.trim = 0;  // as if samples were clustered with all of their rows
+  EXPECT_LT(Lowest(Judge(rows, model)), 0.75);
+}
+
 // The definition, set by set: of the rows drawn, those of a segment and those of a cluster.
 TEST(Stability, IsWhatTheDefinitionSays) {
   const test::Matrix matrix = Gaussian(60, {1, 1, 1}, 6);
