@@ -78,7 +78,8 @@ constexpr std::size_t kMostSegments = 2000;
 
 Contingency TableOf(const std::vector<std::int32_t>& olds, const std::vector<std::int32_t>& news, std::vector<double> rows) {
   if (std::max(olds.size(), news.size()) > kMostSegments) {
-    throw Error(ErrorCode::kLimit, "too many segments to match", "There can be " + std::to_string(kMostSegments) + " on each side.");
+    throw Error(ErrorCode::kLimit, "too many segments to compare with those of another version",
+                "Each version can have " + std::to_string(kMostSegments) + ".", "Train with a smaller \"k\", or under another name.");
   }
   if (rows.size() != olds.size() * news.size()) {
     throw Error(ErrorCode::kDimensionMismatch, "table of common rows does not match the segments",

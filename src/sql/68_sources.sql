@@ -139,7 +139,7 @@ BEGIN
     ELSIF jsonb_typeof(settings) <> 'object' THEN
         RAISE EXCEPTION USING ERRCODE = '22023', MESSAGE = 'options must be a JSON object';
     END IF;
-    PERFORM segmentation.source_columns(source, coalesce(profile, '{}') || array_remove(ARRAY[outcome, weight], NULL) || coalesce(key, '{}'), 'profile and key');
+    PERFORM segmentation.source_columns(source, coalesce(key, '{}'), 'key');
     IF weight IS NOT NULL AND segmentation.source_columns(source, ARRAY[weight], 'weight') -> 0 ->> 'number' IS NULL THEN
         RAISE EXCEPTION USING ERRCODE = '42804', MESSAGE = format('weight "%s" is not a number', weight);
     END IF;
@@ -150,7 +150,8 @@ BEGIN
             DETAIL = format('It is of type %s.', about_profile.type), HINT = 'Make a number of it in a view, for example the years since a date.';
     END IF;
     IF outcome IS NOT NULL AND segmentation.source_columns(source, ARRAY[outcome], 'outcome') -> 0 ->> 'number' IS NULL THEN
-        RAISE EXCEPTION USING ERRCODE = '42804', MESSAGE = format('outcome "%s" is neither a boolean nor a number', outcome);
+        RAISE EXCEPTION USING ERRCODE = '42804', MESSAGE = format('outcome "%s" is neither a boolean nor a number', outcome),
+            HINT = 'Make a boolean of it in a view, NULL where the outcome is not known yet.';
     END IF;
     IF about.relpersistence = 't' THEN
         RAISE NOTICE USING MESSAGE = format('source "%s" is a temporary table', source), DETAIL = 'The model cannot be retrained when it is gone.';
@@ -213,7 +214,7 @@ BEGIN
     IF unusable IS NOT NULL THEN
         RAISE EXCEPTION USING ERRCODE = '42804', MESSAGE = format('column "%s" is not a number', unusable),
             DETAIL = (SELECT format('It is of type %s.', c ->> 'type') FROM jsonb_array_elements(reading.columns) AS c WHERE c ->> 'name' = unusable),
-            HINT = 'Cast it in a view.';
+            HINT = 'Make a number of it in a view, for example the years since a date.';
     END IF;
     SELECT string_agg(c ->> 'text', ', ' ORDER BY n.line) INTO reading.category_list
       FROM jsonb_array_elements(reading.asked -> 'request' -> 'categories') WITH ORDINALITY AS n(item, line)

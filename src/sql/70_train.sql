@@ -78,7 +78,7 @@ BEGIN
     IF missing <> '' THEN
         RAISE EXCEPTION USING ERRCODE = '22004', MESSAGE = 'features have missing values',
             DETAIL = format('Rows where they are NULL, NaN or infinite: %s.', missing),
-            HINT = 'Impute them in "prepare", for example {"income": {"impute": "median"}}, or leave such rows out with option {"on_null": "skip"}.';
+            HINT = format('Impute them in "prepare", for example {%s: {"impute": "median"}}, or leave such rows out with option {"on_null": "skip"}.', coalesce(substring(missing FROM '^(".*?") \('), '"income"'));
     ELSIF undefined <> '' THEN
         RAISE EXCEPTION USING ERRCODE = '22023', MESSAGE = format('transform "log1p" is not defined for all values of %s', undefined),
             DETAIL = 'There are values of -1 and below.', HINT = 'Transform "asinh" is a logarithm for amounts of either sign.';

@@ -165,10 +165,10 @@ AS $$
           FROM segmentation.profile_features(profile) AS f
          WHERE f.role <> 'outcome' AND (f.level = 'high' OR f.level = 'low' AND f.kind = 'number')
     ), named AS (
-        SELECT z.segment, string_agg(s.part, ', ' ORDER BY s.place) FILTER (WHERE s.place <= 2) AS short, string_agg(s.part, ', ' ORDER BY s.place) FILTER (WHERE s.place <= 4) AS long
-          FROM segmentation.profile_sizes(profile) AS z LEFT JOIN strong AS s ON s.segment = z.segment GROUP BY z.segment
+        SELECT z.segment, z.customers, string_agg(s.part, ', ' ORDER BY s.place) FILTER (WHERE s.place <= 2) AS short, string_agg(s.part, ', ' ORDER BY s.place) FILTER (WHERE s.place <= 4) AS long
+          FROM segmentation.profile_sizes(profile) AS z LEFT JOIN strong AS s ON s.segment = z.segment GROUP BY z.segment, z.customers
     )
-    SELECT n.segment, coalesce(CASE WHEN count(*) OVER (PARTITION BY n.short) > 1 THEN n.long ELSE n.short END, 'near the average') FROM named AS n
+    SELECT n.segment, coalesce(CASE WHEN n.customers < 10 THEN 'too few customers' WHEN count(*) OVER (PARTITION BY n.short) > 1 THEN n.long ELSE n.short END, 'near the average') FROM named AS n
 $$;
 COMMENT ON FUNCTION segmentation.profile_labels(jsonb) IS 'Internal: suggested names for the segments of a profile.';
 

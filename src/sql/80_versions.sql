@@ -231,8 +231,15 @@ CREATE FUNCTION segmentation.train(name text, source regclass, features text[], 
     outcome text DEFAULT NULL, weight text DEFAULT NULL, key text[] DEFAULT NULL, options jsonb DEFAULT '{}', gate jsonb DEFAULT '{}', activate boolean DEFAULT NULL)
     RETURNS segmentation.training LANGUAGE plpgsql
 AS $$
+DECLARE
+    done segmentation.training;
 BEGIN
-    RETURN segmentation.train_version(pg_catalog.current_setting('search_path'), name,
+    done := segmentation.train_version(pg_catalog.current_setting('search_path'), name,
         segmentation.define_training(source, features, k, prepare, profile, outcome, weight, key, options, gate), activate, 'train', NULL, NULL);
+    IF pg_catalog.starts_with(done.decision, 'candidate: it was not') THEN
+        RAISE NOTICE USING MESSAGE = pg_catalog.format('version %s of model "%s" is a candidate, and the active version goes on scoring', done.version, name),
+            HINT = pg_catalog.format('SELECT segmentation.activate(%L, %s) makes it the active one.', name, done.version);
+    END IF;
+    RETURN done;
 END $$;
 COMMENT ON FUNCTION segmentation.train(text, regclass, text[], integer, jsonb, text[], text, text, text[], jsonb, jsonb, boolean) IS 'Trains a version of a model on a table or view and registers it; the first version activates itself, later ones are compared with the active one and stay candidates unless activate is true and they pass the gate.';

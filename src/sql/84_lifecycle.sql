@@ -157,6 +157,9 @@ BEGIN
         VALUES (model_name, segment, label, description, caller)
         ON CONFLICT ON CONSTRAINT registry_label_pkey DO UPDATE SET label = excluded.label, description = coalesce(excluded.description, l.description), labeled_by = excluded.labeled_by, labeled = now();
     END IF;
+    IF EXISTS (SELECT FROM segmentation.registry_label AS l WHERE l.model = model_name AND l.label = label_segment_as_owner.label AND l.segment <> label_segment_as_owner.segment) THEN
+        RAISE NOTICE USING MESSAGE = format('another segment of model "%s" has the label "%s", too', model_name, label), DETAIL = 'Whatever groups by labels puts them together.';
+    END IF;
     PERFORM segmentation.registry_replace_views(model_name);
     PERFORM segmentation.registry_note(caller, 'label', model_name, NULL, format('segment %s: %s', segment, coalesce(label, 'no label')));
 END $$;

@@ -167,6 +167,10 @@ BEGIN
     IF schema IS NULL THEN
         RAISE EXCEPTION USING ERRCODE = '22004', MESSAGE = 'schema must not be null';
     END IF;
+    IF queries -> 'reads' -> 'key' = '[]' THEN
+        RAISE NOTICE USING MESSAGE = format('view "%s" does not say which customer is in a segment', name || '_assignments'), DETAIL = format('Model "%s" has no key.', name),
+            HINT = 'Give the source a primary key, or name columns in "key", and train the model anew.';
+    END IF;
     FOREACH kind IN ARRAY ARRAY['assignments', 'profile'] LOOP
         view_name := name || '_' || kind;
         IF octet_length(view_name) > 63 THEN
@@ -197,6 +201,9 @@ BEGIN
         END LOOP;
         FOREACH reader IN ARRAY coalesce(readers, '{}') LOOP
             EXECUTE format('GRANT SELECT ON %I.%I TO %I', schema, view_name, reader);
+            IF kind = 'profile' AND NOT has_schema_privilege(reader, schema, 'USAGE') THEN
+                RAISE NOTICE USING MESSAGE = format('%I may select from the views, but not look into schema %I', reader, schema), HINT = format('GRANT USAGE ON SCHEMA %I TO %I', schema, reader);
+            END IF;
         END LOOP;
         PERFORM segmentation.note_view(name, schema, view_name, kind, queries -> 'reads');
         RETURN NEXT format('%I.%I', schema, view_name);
