@@ -221,12 +221,14 @@ std::vector<double> ToModelSpace(const std::vector<std::vector<double>>& given, 
 }
 
 double SortedQuantile(const std::vector<double>& sorted, const std::vector<double>& cumulative, double q) {
-  const double total = cumulative.back();
+  // Weights below 1 in the mean cannot be numbers of rows: then they say how much of a row each one is.
+  const double total = std::max(cumulative.back(), static_cast<double>(sorted.size()));
+  const double unit_weight = cumulative.back() < total ? cumulative.back() / total * (1 + 1e-9) : 1;  // past what rounding has left between sums
   const double position = std::max(0.0, q * (total - 1));
   const double below = std::floor(position);
   // The value that holds the n-th unit of weight, counted from 0.
   const auto value_at = [&](double unit) {
-    const auto found = std::upper_bound(cumulative.begin(), cumulative.end(), unit);
+    const auto found = std::upper_bound(cumulative.begin(), cumulative.end(), unit * unit_weight);
     return found == cumulative.end() ? sorted.back() : sorted[static_cast<std::size_t>(found - cumulative.begin())];
   };
   const double low = value_at(below);

@@ -46,7 +46,7 @@ std::vector<double> ToModelSpace(const std::vector<std::vector<double>>& given, 
 bool NormalizeDirection(double* point, std::size_t dimensions);
 
 // The q-quantile of values with frequencies, by linear interpolation between order statistics (Hyndman & Fan type 7, what
-// numpy does for weights of 1).
+// numpy does for weights of 1). Weights that are less than 1 in the mean are taken as shares of so many rows as there are values.
 // `sorted` is ascending; cumulative[i] is the weight of the first i + 1 values.
 double SortedQuantile(const std::vector<double>& sorted, const std::vector<double>& cumulative, double q);
 

@@ -14,7 +14,6 @@ namespace segmentation {
 namespace {
 
 constexpr double kNull = Metrics::kUndefined;
-constexpr std::size_t kMostProfiledLevels = 50;
 
 using Samples = std::vector<std::vector<const char*>>;
 
@@ -48,6 +47,35 @@ struct Statistics {
   double stddev() const { return std::sqrt(variance); }
 };
 
+// Of all segments that are shown: what is hidden must not come out by subtraction.
+class Population {
+ public:
+  void Add(const Statistics& segment) {
+    if (!segment.shown()) return;
+    rows_ += segment.rows;
+    weight_ += segment.weight;
+    sum_ += segment.weight * segment.mean;
+    parts_.push_back(segment);
+  }
+  Statistics Get() const {
+    Statistics all;
+    all.rows = rows_;
+    all.weight = weight_;
+    if (!(weight_ > 0)) return all;
+    all.mean = sum_ / weight_;
+    double variance = 0;
+    for (const Statistics& part : parts_) variance += part.weight / weight_ * (part.variance + (part.mean - all.mean) * (part.mean - all.mean));
+    all.variance = variance;
+    return all;
+  }
+
+ private:
+  std::uint64_t rows_ = 0;
+  double weight_ = 0;
+  double sum_ = 0;
+  std::vector<Statistics> parts_;
+};
+
 Statistics FromTotals(const NumberTotals& totals, std::uint64_t all) {
   Statistics out;
   out.rows = totals.rows;
@@ -58,7 +86,13 @@ Statistics FromTotals(const NumberTotals& totals, std::uint64_t all) {
   out.mean = mean.Value();
   out.low = totals.low;
   out.high = totals.high;
-  out.variance = totals.low == totals.high ? 0 : std::max(0.0, (totals.squares / totals.weight - mean * mean).Value());
+  if (totals.low == totals.high) {
+    out.variance = 0;
+    return out;
+  }
+  // What rounding leaves below 0 is 0. Squares beyond the range of a double, or below it, say nothing.
+  const double variance = (totals.squares / totals.weight - mean * mean).Value();
+  if (std::isfinite(variance) && totals.squares.Value() > 0) out.variance = variance < 0 ? 0 : variance;
   return out;
 }
 
@@ -92,7 +126,7 @@ struct Variance {
   double within = 0;
   void Add(const Described& column) {
     for (const Statistics& segment : column.segments) {
-      if (segment.rows == 0) continue;
+      if (!segment.shown()) continue;
       const double off = segment.mean - column.all.mean;
       between += segment.weight * off * off;
       within += segment.weight * segment.variance;
@@ -175,11 +209,12 @@ class Report {
       WriteDescribed(column, Next(&features));
       WriteImportance(request_.numbers[j], variance, Next(&importance));
     }
+    const std::vector<Levels> levels = CountLevels();
     for (std::size_t j = 0; j < request_.categories.size(); ++j) {
       Variance variance;
-      for (const Described& level : DescribeCategory(j)) {
+      for (const Described& level : DescribeCategory(j, levels[j])) {
         variance.Add(level);
-        if (level.all.mean > 0) WriteDescribed(level, Next(&features));
+        WriteDescribed(level, Next(&features));
       }
       WriteImportance(request_.categories[j], variance, Next(&importance));
     }
@@ -217,8 +252,9 @@ class Report {
       to.Number("weight", segment.weight.Value());
       to.NumberOrNull("share", rows_ == 0 ? kNull : (segment.weight / weight_).Value());
       if (request_.has_outcome()) {
-        to.Number("known", NumberOf(s, request_.numbers.size() - 1).rows);
-        to.Number("events", segment.events);
+        const std::uint64_t known = NumberOf(s, request_.numbers.size() - 1).rows;
+        to.Number("known", known);
+        to.NumberOrNull("events", known < kLeastCustomers ? kNull : static_cast<double>(segment.events));
       } else {
         to.Null("known");
         to.Null("events");
@@ -231,93 +267,107 @@ class Report {
   Described DescribeNumber(std::size_t j) const {
     Described out{request_.numbers[j].name, request_.numbers[j].role, "number", {}, {}};
     NumberTotals all{};
-    std::vector<std::pair<double, double>> everywhere;
     for (std::size_t s = 0; s < samples_.size(); ++s) {
       std::vector<std::pair<double, double>> here;
       for (const char* row : samples_[s]) {
         interrupt_.Poll();
         const double value = NumberIn(row, j);
-        if (!std::isfinite(value)) continue;
-        here.emplace_back(value, WeightIn(row));
+        if (std::isfinite(value)) here.emplace_back(value, WeightIn(row));
       }
       out.segments.push_back(FromTotals(NumberOf(s, j), totals_.segments[s].rows));
       SetQuantiles(&here, &out.segments.back());
-      MergeProfileTotals(NumberOf(s, j), &all);
+      if (out.segments.back().shown()) MergeProfileTotals(NumberOf(s, j), &all);
     }
-    out.all = FromTotals(all, rows_);
+    out.all = FromTotals(all, all.rows);
     return out;
   }
 
-  // A column of zeros and ones for each level, the most frequent first; rarer ones are the last one, "(other)".
-  std::vector<Described> DescribeCategory(std::size_t j) const {
-    std::vector<std::map<std::string, double>> weights(samples_.size());  // per segment and level
-    std::vector<std::uint64_t> known(samples_.size());
-    std::vector<double> total(samples_.size());
-    std::map<std::string, double> everywhere;
-    for (std::size_t s = 0; s < samples_.size(); ++s) {
+  // What the samples say of one category: weights by segment and level.
+  struct Levels {
+    std::vector<std::map<std::string, double>> weights;
+    std::vector<std::uint64_t> known;
+    std::vector<double> total;
+    std::map<std::string, double> rows;  // of the population, by level
+  };
+
+  std::vector<Levels> CountLevels() const {
+    const std::size_t k = samples_.size();
+    std::vector<Levels> all(request_.categories.size(), Levels{std::vector<std::map<std::string, double>>(k), std::vector<std::uint64_t>(k), std::vector<double>(k), {}});
+    for (std::size_t s = 0; s < k; ++s) {
       for (const char* row : samples_[s]) {
         interrupt_.Poll();
-        const std::optional<std::string> level = LevelIn(row, j);
-        if (!level) continue;
-        const double weight = WeightIn(row);
-        ++known[s];
-        total[s] += weight;
-        weights[s][*level] += weight;
-        everywhere[*level] += scales_[s] * weight;
+        SampleRowReader reader(row);
+        const double weight = reader.Number();
+        reader.SkipNumbers(request_.numbers.size());
+        for (Levels& one : all) {
+          std::string_view text;
+          const std::uint32_t length = reader.Text(&text);
+          if (length == kMissingText) continue;
+          const std::string level = LevelName(length, text);
+          ++one.known[s];
+          one.total[s] += weight;
+          one.weights[s][level] += weight;
+          one.rows[level] += scales_[s];
+        }
       }
     }
-    std::vector<std::pair<std::string, double>> levels(everywhere.begin(), everywhere.end());
+    return all;
+  }
+
+  // A name that no other level has: words of ours stand in parentheses, and a text that looks like one of them, or is quoted, is quoted.
+  static std::string LevelName(std::uint32_t length, std::string_view text) {
+    if (length == kLongText) return "(long)";
+    if (text.empty()) return "(empty)";
+    if (text == "(long)" || text == "(empty)" || text == "(other)" || text.front() == '"') return '"' + std::string(text) + '"';
+    return std::string(text);
+  }
+
+  // So many levels of a category are described that views of the profile have at most kMostEntries rows.
+  std::size_t MostLevels() const {
+    const std::size_t entries = kMostEntries / std::max<std::size_t>(samples_.size(), 1);
+    const std::size_t room = entries > request_.numbers.size() ? entries - request_.numbers.size() : 0;
+    return std::clamp<std::size_t>(room / std::max<std::size_t>(request_.categories.size(), 1), 2, kMostProfiledLevels) - 1;
+  }
+
+  // A column of zeros and ones for each level, the most frequent first; the rarest ones, and those of few customers, are the last one, "(other)".
+  std::vector<Described> DescribeCategory(std::size_t j, const Levels& of) const {
+    std::vector<std::pair<std::string, double>> levels;
+    for (const auto& [level, rows] : of.rows) {
+      if (rows >= static_cast<double>(kLeastCustomers)) levels.emplace_back(level, rows);
+    }
     std::stable_sort(levels.begin(), levels.end(), [](const auto& a, const auto& b) { return a.second > b.second; });
-    const bool cut = levels.size() > kMostProfiledLevels;
-    if (cut) levels.resize(kMostProfiledLevels);
+    if (levels.size() > MostLevels()) levels.resize(MostLevels());
     std::vector<Described> out;
     std::vector<double> rest(samples_.size(), 1);
-    for (const auto& [level, weight] : levels) {
+    for (const auto& [level, rows] : levels) {
       std::vector<double> shares;
       for (std::size_t s = 0; s < samples_.size(); ++s) {
-        const auto found = weights[s].find(level);
-        shares.push_back(found == weights[s].end() ? 0 : found->second / total[s]);
-        rest[s] -= shares.back();
+        const auto found = of.weights[s].find(level);
+        shares.push_back(found == of.weights[s].end() ? 0 : found->second / of.total[s]);
+        rest[s] = std::max(0.0, rest[s] - shares.back());
       }
-      out.push_back(Level(j, level.empty() ? "(empty)" : level, shares, known, total));
+      out.push_back(Level(j, level, shares, of));
     }
-    if (cut) out.push_back(Level(j, "(other)", rest, known, total));
+    if (levels.size() < of.rows.size()) out.push_back(Level(j, "(other)", rest, of));
     return out;
   }
 
-  static std::string ReadLevel(std::uint32_t length, std::string_view text) { return length == kLongText ? "(long)" : std::string(text); }
-
-  std::optional<std::string> LevelIn(const char* row, std::size_t j) const {
-    SampleRowReader reader(row);
-    reader.SkipNumbers(1 + request_.numbers.size());
-    std::string_view text;
-    std::uint32_t length = 0;
-    for (std::size_t i = 0; i <= j; ++i) length = reader.Text(&text);
-    if (length == kMissingText) return std::nullopt;
-    return ReadLevel(length, text);
-  }
-
-  Described Level(std::size_t j, const std::string& level, const std::vector<double>& shares, const std::vector<std::uint64_t>& known, const std::vector<double>& total) const {
+  Described Level(std::size_t j, const std::string& level, const std::vector<double>& shares, const Levels& of) const {
     Described out{request_.categories[j].name + "=" + level, request_.categories[j].role, "level", {}, {}};
-    double sum = 0;
+    Population population;
     for (std::size_t s = 0; s < shares.size(); ++s) {
       Statistics segment;
-      segment.rows = static_cast<std::uint64_t>(std::llround(scales_[s] * static_cast<double>(known[s])));
+      segment.rows = static_cast<std::uint64_t>(std::llround(scales_[s] * static_cast<double>(of.known[s])));
       segment.missing = totals_.segments[s].rows - segment.rows;
-      segment.weight = scales_[s] * total[s];
-      if (known[s] > 0) {
+      segment.weight = scales_[s] * of.total[s];
+      if (of.known[s] > 0) {
         segment.mean = shares[s];
-        segment.variance = shares[s] * (1 - shares[s]);
-        sum += segment.weight * shares[s];
+        segment.variance = std::max(0.0, shares[s] * (1 - shares[s]));
       }
-      out.all.rows += segment.rows;
-      out.all.weight += segment.weight;
+      population.Add(segment);
       out.segments.push_back(segment);
     }
-    if (out.all.weight > 0) {
-      out.all.mean = sum / out.all.weight;
-      out.all.variance = std::max(0.0, out.all.mean * (1 - out.all.mean));
-    }
+    out.all = population.Get();
     return out;
   }
 

@@ -20,6 +20,10 @@ constexpr std::size_t kProfileRows = 100'000;
 // A statistic over fewer rows than these would tell of persons; it is null.
 constexpr std::uint64_t kLeastCustomers = 10;
 
+// A profile describes at most about so many pairs of a segment and a feature; categories have fewer levels then.
+constexpr std::size_t kMostEntries = 20'000;
+constexpr std::size_t kMostProfiledLevels = 50;
+
 struct ProfileColumn {
   std::string name;
   std::string role;  // feature: it is clustered by; profile; outcome: 0 or 1, or not known yet
@@ -64,7 +68,8 @@ struct ProfileTotals {
 // The profile as canonical JSON. samples: per segment, rows as bytes, in an order that depends on their keys and values alone.
 //
 //   rows, ignored, sampled  numbers of rows; exact: the samples hold all of them
-//   segments                per segment: rows, sampled, weight, share (of the weight), known and events (of the outcome; null without one)
+//   segments                per segment: rows, sampled, weight, share (of the weight), known and events (of the outcome; null without one,
+//                           events also where few are known)
 //   features                per number and per level of a category (named category=level): feature, role, kind (number or level),
 //                           population_mean, population_stddev, and per segment: rows (that have a value), missing, mean, stddev, min, q1, median, q3, max, index_100
 //                           (mean as a percentage of the population's), z_score (difference from it in its standard deviations), relative
@@ -72,7 +77,8 @@ struct ProfileTotals {
 //   importance              per number and category: feature, role, explained: the share of its variance that lies between the segments
 //                           (for a category Goodman and Kruskal's tau)
 //   trend                   see profile_trend.h
-// Standard deviations are the population's (divided by the weight). A statistic over fewer than kLeastCustomers rows is null.
+// Standard deviations are the population's (divided by the weight). A statistic over fewer than kLeastCustomers rows is null, and those rows are not
+// part of what is said of all, so that nothing comes out by subtraction; levels of fewer are "(other)".
 std::string ProfileJson(const ProfileRequest& request, const ProfileTotals& totals, const std::vector<std::vector<const char*>>& samples,
                         const Interrupt& interrupt);
 

@@ -24,54 +24,81 @@ struct TrendBins {
 
   std::size_t ranges() const { return of_values || edges.empty() ? edges.size() : edges.size() - 1; }
   std::size_t count() const { return ranges() + (with_missing ? 1 : 0); }
+  // Values beyond the ends belong to the ranges there. ranges() > 0 for a value.
   std::size_t Of(double value) const {
     if (!std::isfinite(value)) return ranges();
     const auto after = static_cast<std::size_t>(std::upper_bound(edges.begin(), edges.end(), value) - edges.begin());
-    return std::min(after - 1, ranges() - 1);
+    return std::min(after == 0 ? 0 : after - 1, ranges() - 1);
   }
 };
 
-// The edges between equal parts of the weight, each a value that occurs.
-std::vector<double> EdgesOf(const std::vector<std::pair<double, double>>& sorted) {
-  double total = 0;
-  for (const auto& [value, weight] : sorted) total += weight;
-  std::vector<double> edges = {sorted.front().first};
-  double sum = 0;
-  std::size_t part = 1;
-  for (const auto& [value, weight] : sorted) {
-    sum += weight;
-    while (part < kParts && sum * kParts > total * static_cast<double>(part)) {
-      ++part;
-      if (value > edges.back()) edges.push_back(value);
+// A value, how many customers have it, and their weight.
+struct ValueCount {
+  double value = 0;
+  double rows = 0;
+  double weight = 0;
+};
+
+// Ascending. Of the segments of which something may be told: so the ends are those of a segment that is described.
+std::vector<ValueCount> ValuesOf(std::size_t along, const Samples& samples, const std::vector<double>& scales, const Interrupt& interrupt, bool* with_missing) {
+  std::vector<ValueCount> values;
+  for (std::size_t s = 0; s < samples.size(); ++s) {
+    std::vector<ValueCount> here;
+    for (const char* row : samples[s]) {
+      interrupt.Poll();
+      const double value = NumberIn(row, along);
+      if (std::isfinite(value)) {
+        here.push_back({value, scales[s], scales[s] * WeightIn(row)});
+      } else {
+        *with_missing = true;
+      }
+    }
+    if (here.size() >= kLeastCustomers) values.insert(values.end(), here.begin(), here.end());
+  }
+  std::sort(values.begin(), values.end(), [](const ValueCount& a, const ValueCount& b) { return a.value < b.value; });
+  std::vector<ValueCount> different;
+  for (const ValueCount& one : values) {
+    if (different.empty() || different.back().value != one.value) {
+      different.push_back(one);
+    } else {
+      different.back().rows += one.rows;
+      different.back().weight += one.weight;
     }
   }
-  if (sorted.back().first > edges.back()) edges.push_back(sorted.back().first);
+  return different;
+}
+
+// Each range has a tenth of the weight or more, so that a value which that many have is one by itself; edges are values that occur.
+std::vector<double> EdgesOf(const std::vector<ValueCount>& values) {
+  double total = 0;
+  for (const ValueCount& one : values) total += one.weight;
+  std::vector<double> edges = {values.front().value};
+  double rows = 0;
+  double weight = 0;
+  for (std::size_t i = 0; i + 1 < values.size(); ++i) {
+    rows += values[i].rows;
+    weight += values[i].weight;
+    const bool next_is_large = values[i + 1].weight * kParts >= total;
+    if (rows < static_cast<double>(kLeastCustomers) || (weight * kParts < total && !next_is_large)) continue;
+    edges.push_back(values[i + 1].value);
+    rows = weight = 0;
+  }
+  // The last range may have got little.
+  if (edges.size() > 1 && rows + values.back().rows < static_cast<double>(kLeastCustomers)) edges.pop_back();
+  if (values.back().value > edges.back() || edges.size() == 1) edges.push_back(values.back().value);
   return edges;
 }
 
 TrendBins BinsOf(std::size_t along, const Samples& samples, const std::vector<double>& scales, const Interrupt& interrupt) {
   TrendBins bins;
-  std::vector<std::pair<double, double>> sorted;
-  for (std::size_t s = 0; s < samples.size(); ++s) {
-    for (const char* row : samples[s]) {
-      interrupt.Poll();
-      const double value = NumberIn(row, along);
-      if (std::isfinite(value)) {
-        sorted.emplace_back(value, scales[s] * WeightIn(row));
-      } else {
-        bins.with_missing = true;
-      }
-    }
+  const std::vector<ValueCount> values = ValuesOf(along, samples, scales, interrupt, &bins.with_missing);
+  if (values.empty()) return bins;
+  bins.of_values = values.size() <= kMostValues;
+  if (!bins.of_values) {
+    bins.edges = EdgesOf(values);
+    return bins;
   }
-  std::sort(sorted.begin(), sorted.end());
-  interrupt.Poll();
-  for (const auto& [value, weight] : sorted) {
-    if (!bins.edges.empty() && value == bins.edges.back()) continue;
-    bins.edges.push_back(value);
-    if (bins.edges.size() > kMostValues) break;
-  }
-  bins.of_values = bins.edges.size() <= kMostValues;
-  if (!bins.of_values) bins.edges = EdgesOf(sorted);
+  for (const ValueCount& one : values) bins.edges.push_back(one.value);
   return bins;
 }
 
@@ -115,7 +142,9 @@ void WriteSegment(const TrendBins& bins, std::size_t along, const std::vector<st
   std::vector<MeanOf> means(bins.count() * measures.size());
   for (const char* row : sample) {
     interrupt.Poll();
-    const std::size_t bin = bins.Of(NumberIn(row, along));
+    const double place = NumberIn(row, along);
+    if (std::isfinite(place) && bins.ranges() == 0) continue;  // nobody of whom something may be told has a value
+    const std::size_t bin = bins.Of(place);
     ++rows[bin];
     const double weight = WeightIn(row);
     for (std::size_t m = 0; m < measures.size(); ++m) {
@@ -131,7 +160,8 @@ void WriteSegment(const TrendBins& bins, std::size_t along, const std::vector<st
   for (std::size_t b = 0; b < bins.count(); ++b) {
     if (b > 0) *out += ',';
     ObjectWriter to(out);
-    to.Number("customers", std::round(scale * static_cast<double>(rows[b])));
+    const double customers = std::round(scale * static_cast<double>(rows[b]));
+    to.NumberOrNull("customers", rows[b] > 0 && rows[b] < kLeastCustomers ? std::nan("") : customers);
     std::vector<double> shown;
     for (std::size_t m = 0; m < measures.size(); ++m) {
       const MeanOf& mean = means[b * measures.size() + m];

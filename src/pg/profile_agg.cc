@@ -73,6 +73,11 @@ ProfileState* StartState(FunctionCallInfo fcinfo, MemoryContext context) {
     ids = static_cast<std::int64_t*>(Allocate((shape.segments + 1) * sizeof(std::int64_t)));
     std::copy(parsed.segments.begin(), parsed.segments.end(), ids);
   });
+  if (shape.segments * (shape.numbers + 1) > TrainMemoryBytes() / sizeof(NumberTotals)) {
+    ereport(ERROR, (errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED), errmsg("profile is too large"),
+                    errdetail("It is of %llu segments and %llu numbers, and segmentation.train_memory has no room for them.", static_cast<unsigned long long>(shape.segments),
+                              static_cast<unsigned long long>(shape.numbers))));
+  }
   shape.request_bytes = request.size();
   const std::uint64_t row_bytes = 64 + 8 * shape.numbers + 32 * shape.categories;
   shape.capacity = std::clamp<std::uint64_t>(TrainMemoryBytes() / 2 / row_bytes, kSmallestSample, kProfileRows);

@@ -107,33 +107,28 @@ void LimitMemory(RowSample* sample) {
 void SortSample(RowSample* sample) { std::sort(sample->rows, sample->rows + sample->count); }
 
 void InitSamples(GroupedSample* samples, MemoryContext context, std::uint64_t groups, std::uint64_t capacity) {
-  samples->count = 0;
-  samples->capacity = capacity;
-  samples->group_count = groups;
+  *samples = {capacity, 0, 0, groups, nullptr};
   samples->groups = static_cast<RowSample*>(MemoryContextAllocHuge(context, (groups + 1) * sizeof(RowSample)));
   for (std::uint64_t g = 0; g < groups; ++g) InitSample(&samples->groups[g], context, capacity);
 }
 
 void AddToSamples(GroupedSample* samples, std::uint64_t group, std::uint64_t key, const char* row, std::uint64_t bytes) {
   RowSample* sample = &samples->groups[group];
-  const std::uint64_t before = sample->count;
+  const std::uint64_t count_before = sample->count;
+  const std::uint64_t bytes_before = sample->bytes;
   AddToSample(sample, key, row, bytes);
-  samples->count += sample->count - before;
-  if (sample->count == before || (samples->count < 2 * samples->capacity && sample->count % kSmallestSample != 0)) return;
-  std::uint64_t taken = 0;
-  for (std::uint64_t g = 0; g < samples->group_count; ++g) taken += samples->groups[g].bytes;
+  samples->count += sample->count - count_before;  // may fall
+  samples->bytes += sample->bytes - bytes_before;
   // Rows that are wider than was thought.
-  if (unlikely(taken > TrainMemoryBytes()) && samples->count > kSmallestSample) {
+  if (unlikely(samples->bytes > TrainMemoryBytes()) && samples->count > kSmallestSample) {
     samples->capacity = std::min(samples->capacity, std::max(kSmallestSample, samples->count / 2));
     ThinGroups(samples);
-  } else if (samples->count >= 2 * samples->capacity) {
+  } else if (unlikely(samples->count >= 2 * samples->capacity)) {
     ThinGroups(samples);
   }
 }
 
 void ThinGroups(GroupedSample* samples) {
-  samples->count = 0;
-  for (std::uint64_t g = 0; g < samples->group_count; ++g) samples->count += samples->groups[g].count;
   if (samples->count <= samples->capacity) return;
   // The largest number that each may have. What a group has is what it has seen, or at least the number of last time, which this one cannot exceed.
   std::uint64_t low = 0;
@@ -149,11 +144,13 @@ void ThinGroups(GroupedSample* samples) {
     }
   }
   samples->count = 0;
+  samples->bytes = 0;
   for (std::uint64_t g = 0; g < samples->group_count; ++g) {
     RowSample* sample = &samples->groups[g];
     sample->capacity = std::max<std::uint64_t>(low, 1);
     Thin(sample);
     samples->count += sample->count;
+    samples->bytes += sample->bytes;
   }
 }
 

@@ -65,6 +65,7 @@ void SortSample(RowSample* sample);
 struct GroupedSample {
   std::uint64_t capacity;
   std::uint64_t count;  // at most twice the capacity, until ThinGroups
+  std::uint64_t bytes;  // that the rows take
   std::uint64_t group_count;
   RowSample* groups;
 };

@@ -252,18 +252,65 @@ TEST(ProfileTest, LevelsOfACategoryAreShares) {
   EXPECT_NEAR(profile["importance"][1]["explained"], between / total, 1e-12);  // Goodman & Kruskal 1954: tau
 }
 
-TEST(ProfileTest, ManyLevelsAreCut) {
+TEST(ProfileTest, ManyLevelsAndThoseOfFewCustomersAreCut) {
   std::vector<Row> rows;
-  for (int i = 0; i < 1000; ++i) rows.push_back({0, {1}, {i < 500 ? "first" : "level " + std::to_string(i % 99)}, 1});
-  rows[0].texts = {std::string(300, 'x')};
-  rows[1].texts = {""};
+  for (int i = 0; i < 3000; ++i) rows.push_back({0, {1}, {i < 1500 ? "first" : "level " + std::to_string(i % 99)}, 1});
+  for (int i = 0; i < 9; ++i) rows[static_cast<std::size_t>(i)].texts = {"nine of them"};
   const json profile = Profile(RequestOf(1, {"a"}, {"c"}), rows);
-  EXPECT_EQ(profile["features"].size(), 1u + 50 + 1);
+  ASSERT_EQ(profile["features"].size(), 1 + kMostProfiledLevels);
   EXPECT_EQ(profile["features"][1]["feature"], "c=first");
   EXPECT_EQ(profile["features"].back()["feature"], "c=(other)");
   double sum = 0;
-  for (std::size_t f = 1; f < profile["features"].size(); ++f) sum += profile["features"][f]["segments"][0]["mean"].get<double>();
+  for (std::size_t f = 1; f < profile["features"].size(); ++f) {
+    EXPECT_NE(profile["features"][f]["feature"], "c=nine of them");
+    sum += profile["features"][f]["segments"][0]["mean"].get<double>();
+  }
   EXPECT_NEAR(sum, 1, 1e-9);
+  // Views have a bounded number of rows: 5,000 segments leave room for four entries of each.
+  EXPECT_EQ(Profile(RequestOf(5000, {"a"}, {"c"}), rows)["features"].size(), 1u + 3);
+}
+
+TEST(ProfileTest, LevelsHaveNamesOfTheirOwn) {
+  std::vector<Row> rows;
+  const std::vector<std::string> texts = {"", "(empty)", "\"(empty)\"", "(other)", "(long)", std::string(300, 'x'), std::string(301, 'y'), "plain"};
+  for (std::size_t i = 0; i < 8 * 12; ++i) rows.push_back({0, {1}, {texts[i % 8]}, 1});
+  rows.push_back({0, {1}, {"rare"}, 1});
+  std::vector<std::string> names;
+  const json profile = Profile(RequestOf(1, {"a"}, {"c"}), rows);
+  for (const json& feature : profile["features"]) names.push_back(feature["feature"]);
+  std::sort(names.begin(), names.end());
+  EXPECT_EQ(names, (std::vector<std::string>{"a", "c=\"\"(empty)\"\"", "c=\"(empty)\"", "c=\"(long)\"", "c=\"(other)\"", "c=(empty)", "c=(long)", "c=(other)", "c=plain"}));
+}
+
+TEST(ProfileTest, WhatIsHiddenDoesNotComeOutBySubtraction) {
+  std::vector<Row> rows = Customers(200, 2, 2, 16);
+  for (Row& row : rows) row.numbers[1] = row.numbers[0] > 0 ? 1 : 0, row.texts = {"x"};
+  const std::vector<Row> without = rows;
+  for (int i = 0; i < 9; ++i) rows.push_back({2, {1e6, 1}, {"x"}, 1});
+  const ProfileRequest request = RequestOf(3, {"a", "bad"}, {"c"}, true);
+  const json hidden = Profile(request, rows);
+  const json alone = Profile(request, without);
+  for (std::size_t f = 0; f < 3; ++f) {
+    EXPECT_EQ(hidden["features"][f]["population_mean"], alone["features"][f]["population_mean"]);
+    EXPECT_EQ(hidden["features"][f]["population_stddev"], alone["features"][f]["population_stddev"]);
+    EXPECT_EQ(hidden["features"][f]["segments"][0], alone["features"][f]["segments"][0]);
+    EXPECT_EQ(hidden["importance"][f], alone["importance"][f]);
+  }
+  EXPECT_EQ(hidden["segments"][2]["known"], 9);
+  EXPECT_TRUE(hidden["segments"][2]["events"].is_null());
+  EXPECT_EQ(hidden["trend"]["along"][0]["bins"], alone["trend"]["along"][0]["bins"]);
+}
+
+TEST(ProfileTest, ConstantFactorsOfWeightsDoNotMatter) {
+  std::vector<Row> rows = Customers(500, 2, 1, 17);
+  const json one = Profile(RequestOf(2, {"a"}), rows);
+  for (Row& row : rows) row.weight = 0.0001;
+  const json small = Profile(RequestOf(2, {"a"}), rows);
+  for (std::size_t s = 0; s < 2; ++s) {
+    for (const char* name : {"mean", "stddev", "q1", "median", "q3"}) {
+      EXPECT_NEAR(small["features"][0]["segments"][s][name], one["features"][0]["segments"][s][name].get<double>(), 1e-9) << name;
+    }
+  }
 }
 
 TEST(ProfileTest, SamplesStandForTheirSegments) {
@@ -291,6 +338,9 @@ TEST(ProfileTest, ValuesNearTheRangeOfADoubleAreNoError) {
   const json segment = Profile(RequestOf(1, {"a"}), rows)["features"][0]["segments"][0];
   EXPECT_EQ(segment["min"], -1e300);
   EXPECT_EQ(segment["rows"], 20);
+  EXPECT_TRUE(segment["stddev"].is_null());  // and not 0
+  for (Row& row : rows) row.numbers[0] = row.numbers[0] > 0 ? 1e-200 : 3e-200;
+  EXPECT_TRUE(Profile(RequestOf(1, {"a"}), rows)["features"][0]["segments"][0]["stddev"].is_null());
 }
 
 TEST(ProfileTest, EmptySegmentsAndNoRows) {
@@ -370,8 +420,27 @@ TEST(ProfileTrendTest, MeansOfFewCustomersAreNull) {
   const json segment = Profile(RequestOf(1, {"a", "b"}), rows)["trend"]["along"][0]["segments"][0];
   EXPECT_EQ(segment[0]["means"][1], 7);
   EXPECT_EQ(segment[1]["means"][1], 7);
-  EXPECT_EQ(segment[2]["customers"], 9);
+  EXPECT_TRUE(segment[2]["customers"].is_null());
   EXPECT_TRUE(segment[2]["means"][1].is_null());
+}
+
+TEST(ProfileTrendTest, AValueOfManyIsARangeByItself) {
+  Random random(18);
+  std::vector<Row> rows;
+  for (int i = 0; i < 2000; ++i) rows.push_back({0, {i % 20 == 0 ? 1 + std::round(1000 * random.Uniform()) : 0}, {}, 1});
+  const json bins = Profile(RequestOf(1, {"a"}), rows)["trend"]["along"][0]["bins"];
+  ASSERT_EQ(bins.size(), 2u);
+  EXPECT_EQ(bins[0]["low"], 0);
+  const json segment = Profile(RequestOf(1, {"a"}), rows)["trend"]["along"][0]["segments"][0];
+  EXPECT_EQ(segment[0]["customers"], 1900);
+  EXPECT_EQ(segment[1]["customers"], 100);
+  // In the middle, too.
+  rows.clear();
+  for (int i = 0; i < 3000; ++i) rows.push_back({0, {i % 2 == 0 ? 50 : std::round(1000 * random.Uniform()) / 10}, {}, 1});
+  bool alone = false;
+  const json middle = Profile(RequestOf(1, {"a"}), rows)["trend"]["along"][0]["bins"];
+  for (const json& bin : middle) alone = alone || (bin["low"] == 50 && bin["high"].get<double>() < 50.2);
+  EXPECT_TRUE(alone) << middle;
 }
 
 TEST(ProfileTrendTest, AnOutcomeIsAMeasureOnly) {
