@@ -50,14 +50,14 @@ std::vector<std::size_t> SegmentsOf(const Tiles& points, const Model& model, con
   return segments;
 }
 
-SearchTask TaskOf(const Model& model) {
+SearchTask TaskOf(const Model& model, double outliers) {
   SearchTask task;
   task.k = model.segments.size();
   task.options.distance = model.distance;
   // A model that somebody made may say anything.
   task.options.n_init = static_cast<int>(std::clamp<std::int64_t>(model.fit.n_init, 1, Options().n_init));
   if (model.fit.quality == Name(Quality::kFast)) task.options.quality = Quality::kFast;
-  task.options.trim = model.fit.trim;
+  task.options.trim = std::max(model.fit.trim, std::clamp(outliers, 0.0, 0.5));
   return task;
 }
 
@@ -126,10 +126,11 @@ struct SampleOutcome {
   double adjusted_rand_index = 0;
 };
 
-SampleOutcome TrySample(const Tiles& points, const std::vector<std::size_t>& segments, const Model& model, std::uint32_t number, const Interrupt& interrupt) {
+SampleOutcome TrySample(const Tiles& points, const std::vector<std::size_t>& segments, const Model& model, double outliers, std::uint32_t number,
+                        const Interrupt& interrupt) {
   const CounterRandom random(static_cast<std::uint64_t>(model.fit.seed), kSampleStream + number);
   const Draw draw = DrawAgain(points.rows(), random);
-  SearchTask task = TaskOf(model);
+  SearchTask task = TaskOf(model, outliers);
   task.options.seed = static_cast<std::int64_t>(random.Bits(1, 0));
   ThreadTeam alone(interrupt);
   const std::vector<std::size_t> clusters = ClustersOf(TilesOf(points, draw), task, SmallestSize(model, draw.rows.size()), alone);
@@ -164,7 +165,7 @@ SegmentStability Summarize(const std::vector<SampleOutcome>& outcomes, std::size
 
 }  // namespace
 
-Stability FindStability(const RowSet& points, const Model& model, int samples, ThreadTeam& team) {
+Stability FindStability(const RowSet& points, const Model& model, int samples, ThreadTeam& team, double outliers) {
   CheckArguments(points, model, samples);
   // They are scaled already: this puts them in canonical order.
   const Preprocessed prepared = Preprocess(points, Options(), team);
@@ -175,7 +176,7 @@ Stability FindStability(const RowSet& points, const Model& model, int samples, T
   const std::size_t wave = 4 * team.size();
   for (std::size_t first = 0; first < outcomes.size(); first += wave) {
     team.ForEach(std::min(wave, outcomes.size() - first), [&](std::size_t item, std::size_t, const Interrupt& interrupt) {
-      outcomes[first + item] = TrySample(tiles, segments, model, static_cast<std::uint32_t>(first + item), interrupt);
+      outcomes[first + item] = TrySample(tiles, segments, model, outliers, static_cast<std::uint32_t>(first + item), interrupt);
     });
     team.interrupt().Report({Progress::Stage::kSamples, std::min(first + wave, outcomes.size()), outcomes.size(), tiles.rows(), kNone});
   }

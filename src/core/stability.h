@@ -44,6 +44,8 @@ struct Stability {
 // quality, "best" as the default, min_size), but never from centroids that were given. Deterministic for the model's seed, whatever the order of the rows and the team.
 // Throws kInvalidParameter for a number of samples that is out of bounds, kLimit for too many rows, kDimensionMismatch for points of
 // another dimension.
-Stability FindStability(const RowSet& points, const Model& model, int samples, ThreadTeam& team);
+// outliers: the share of the points that the training left out, which cannot be told from the others here; samples leave out so many as option
+// trim does.
+Stability FindStability(const RowSet& points, const Model& model, int samples, ThreadTeam& team, double outliers = 0);
 
 }  // namespace segmentation

@@ -11,6 +11,7 @@
 #include "core/model_edit.h"
 #include "core/outliers.h"
 #include "core/preparation.h"
+#include "core/profile_check.h"
 #include "core/risk.h"
 #include "pg/array_arg.h"
 #include "pg/fit_request.h"
@@ -255,6 +256,14 @@ SEGMENTATION_FUNCTION(match_segments) {
     answer = AllocateString(out);
   });
   PG_RETURN_DATUM(JsonDatum(answer));
+}
+
+// (profile, segments)
+SEGMENTATION_FUNCTION(check_profile) {
+  const std::string_view profile = JsonArgument(fcinfo, 0);
+  const auto segments = static_cast<std::size_t>(std::max(PG_GETARG_INT32(1), 0));
+  CallCore([&] { CheckProfile(profile, segments); });
+  PG_RETURN_VOID();
 }
 
 // (known, events): by segment; a row for each (core/risk.h).

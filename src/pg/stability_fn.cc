@@ -78,12 +78,13 @@ std::string StabilityJson(const Stability& stability) {
 
 }  // namespace
 
-// (model, points, weights, samples)
+// (model, points, weights, samples, outliers)
 SEGMENTATION_FUNCTION(stability_of) {
   const struct varlena* value = ModelArgument(fcinfo, 0);
   const PointArray points = ReadPoints(PG_GETARG_ARRAYTYPE_P(1));
   const double* weights = ReadWeights(PG_GETARG_ARRAYTYPE_P(2), points.rows);
   const std::int32_t samples = PG_GETARG_INT32(3);
+  const double outliers = PG_GETARG_FLOAT8(4);
   char* answer = nullptr;
   CallCore([&] {
     const std::vector<double> packed = PackRows(points, weights);
@@ -93,7 +94,7 @@ SEGMENTATION_FUNCTION(stability_of) {
     set.rows = points.rows;
     set.blocks.push_back({reinterpret_cast<const char*>(packed.data()), points.rows});
     ThreadTeam team(ServerInterrupt(), TrainingThreads());
-    answer = AllocateString(StabilityJson(FindStability(set, ReadModelValue(value), samples, team)));
+    answer = AllocateString(StabilityJson(FindStability(set, ReadModelValue(value), samples, team, outliers)));
   });
   PG_RETURN_DATUM(DirectFunctionCall1(jsonb_in, CStringGetDatum(answer)));
 }

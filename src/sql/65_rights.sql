@@ -66,7 +66,7 @@ DECLARE
     about segmentation.registry_model;
 BEGIN
     PERFORM segmentation.registry_require(caller, model_name, privilege);
-    SELECT * INTO about FROM segmentation.registry_model AS m WHERE m.name = model_name FOR UPDATE;
+    SELECT * INTO about FROM segmentation.registry_model AS m WHERE m.name = model_name FOR NO KEY UPDATE;  -- its rules may be edited meanwhile
     RETURN about;
 END $$;
 COMMENT ON FUNCTION segmentation.registry_lock(name, text, text) IS 'Internal: the model, locked against others who would change it.';

@@ -62,11 +62,12 @@ BEGIN
       INTO described FROM segmentation.described_columns(definition, reading) AS d;
     IF cardinality(ids) * described.columns > 20000 THEN
         RAISE NOTICE USING MESSAGE = format('there is no profile of %s segments by %s columns', cardinality(ids), described.columns),
-            DETAIL = 'Views would have more than 20000 rows for this version.';
+            DETAIL = 'There is room for 20000 pairs of them.';
         RETURN NULL;
     END IF;
     IF trained.left_out IS NOT NULL THEN
-        inside := format('NOT (pg_catalog.hash_array_extended(%s, 0) OPERATOR(pg_catalog.=) ANY ($3))', segmentation.prepared_columns(reading, definition));
+        -- Not NOT, which becomes <> ALL, and that is looked up in a hash table only from PostgreSQL 15 on.
+        inside := format('CASE WHEN pg_catalog.hash_array_extended(%s, 0) OPERATOR(pg_catalog.=) ANY ($3) THEN false ELSE true END', segmentation.prepared_columns(reading, definition));
     END IF;
     query := format('SELECT segmentation.profile(CASE WHEN %s THEN segmentation.assign_row($2, %s) END, %s, %s, ARRAY[%s]::pg_catalog.float8[], ARRAY[%s]::pg_catalog.text[], $4) FROM %s AS s',
         coalesce(inside, 'true'), reading.features, reading.key, reading.weight, described.numbers, described.categories, reading.source_name);
@@ -135,21 +136,19 @@ CREATE FUNCTION segmentation.compare_risks(known bigint[], events bigint[]) RETU
     AS 'MODULE_PATHNAME', 'segmentation_compare_risks' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE ROWS 10;
 COMMENT ON FUNCTION segmentation.compare_risks(bigint[], bigint[]) IS 'How often something happened in each of several groups, against all others together: from known outcomes and events of each, rates with Wilson''s intervals, differences with Newcombe''s, p of the score test and as corrected by Holm for the number of groups, and a verdict at 5 %: higher, lower, not distinguishable, or too few known (30). Intervals are for 95 %.';
 
--- Rates and verdicts by segment; none without an outcome. What fewer than 10 outcomes would tell is NULL.
+-- Rates and verdicts by segment; none without an outcome. A segment with fewer than 10 known outcomes has no events in the profile: it has no rate, and is
+-- not part of the rest of the others, from whose rates its own would come out.
 CREATE FUNCTION segmentation.profile_risks(profile jsonb) RETURNS TABLE (segment integer, customers double precision, known double precision, events double precision, rate double precision, rate_low double precision,
     rate_high double precision, rest_rate double precision, difference double precision, difference_low double precision, difference_high double precision, p_value double precision, verdict text)
     LANGUAGE sql IMMUTABLE PARALLEL SAFE ROWS 10
     SET search_path = pg_catalog, pg_temp SET jit = off
 AS $$
     WITH sizes AS (
-        SELECT z.*, row_number() OVER () AS place, sum(z.known) OVER () - z.known AS rest FROM segmentation.profile_sizes(profile) AS z WHERE z.known IS NOT NULL
+        SELECT z.*, CASE WHEN z.events IS NULL THEN 0 ELSE z.known END AS counted, row_number() OVER () AS place FROM segmentation.profile_sizes(profile) AS z WHERE z.known IS NOT NULL
     ), risks AS (
-        SELECT r.* FROM (SELECT array_agg(z.known ORDER BY z.place) AS known, array_agg(z.events ORDER BY z.place) AS events FROM sizes AS z) AS c, segmentation.compare_risks(c.known, c.events) AS r
+        SELECT r.* FROM (SELECT array_agg(z.counted ORDER BY z.place) AS known, array_agg(coalesce(z.events, 0) ORDER BY z.place) AS events FROM sizes AS z) AS c, segmentation.compare_risks(c.known, c.events) AS r
     )
-    SELECT z.segment, z.customers, z.known::float8, CASE WHEN z.known >= 10 THEN z.events::float8 END,
-           CASE WHEN z.known >= 10 THEN r.rate END, CASE WHEN z.known >= 10 THEN r.rate_low END, CASE WHEN z.known >= 10 THEN r.rate_high END,
-           CASE WHEN z.rest >= 10 THEN r.rest_rate END, CASE WHEN z.known >= 10 AND z.rest >= 10 THEN r.difference END, CASE WHEN z.known >= 10 AND z.rest >= 10 THEN r.difference_low END,
-           CASE WHEN z.known >= 10 AND z.rest >= 10 THEN r.difference_high END, r.p_corrected, r.verdict
+    SELECT z.segment, z.customers, z.known::float8, z.events::float8, r.rate, r.rate_low, r.rate_high, r.rest_rate, r.difference, r.difference_low, r.difference_high, r.p_corrected, r.verdict
       FROM sizes AS z JOIN risks AS r ON r.place = z.place
 $$;
 COMMENT ON FUNCTION segmentation.profile_risks(jsonb) IS 'Internal: how often the outcome happened in each segment of a profile, against the rest.';
@@ -172,26 +171,20 @@ AS $$
 $$;
 COMMENT ON FUNCTION segmentation.profile_labels(jsonb) IS 'Internal: suggested names for the segments of a profile.';
 
--- A profile as it goes into the registry, with the segments' ids; an error where it cannot be read, so that no view ever meets one.
+-- A profile as it goes into the registry, with the segments' ids; an error where it is not one that a training could have made (core/profile_check.h),
+-- so that no view ever meets one.
+CREATE FUNCTION segmentation.check_profile(profile jsonb, segments integer) RETURNS void
+    AS 'MODULE_PATHNAME', 'segmentation_check_profile' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION segmentation.check_profile(jsonb, integer) IS 'Internal: raises an error where a profile of so many segments is not what it should be.';
 CREATE FUNCTION segmentation.checked_profile(profile jsonb, ids integer[]) RETURNS jsonb LANGUAGE plpgsql IMMUTABLE
     SET search_path = pg_catalog, pg_temp
 AS $$
-DECLARE
-    whole jsonb := profile || jsonb_build_object('ids', to_jsonb(ids));
 BEGIN
-    IF profile IS NULL THEN
-        RETURN NULL;
-    ELSIF jsonb_array_length(profile -> 'segments') IS DISTINCT FROM cardinality(ids)
-        OR EXISTS (SELECT FROM segmentation.profile_features(whole) AS f WHERE f.segment IS NULL OR f.feature IS NULL OR f.role IS NULL)
-        OR EXISTS (SELECT FROM segmentation.profile_trend(whole) AS t WHERE t.segment IS NULL OR t.along IS NULL OR t.feature IS NULL)
-        OR EXISTS (SELECT FROM segmentation.profile_importance(whole) AS i WHERE i.feature IS NULL OR i.role IS NULL)
-        OR EXISTS (SELECT FROM segmentation.profile_risks(whole) AS r WHERE r.segment IS NULL)
-        OR (whole ->> 'exact')::boolean IS NULL THEN
-        RAISE EXCEPTION USING ERRCODE = '22023', MESSAGE = 'invalid profile of a model', DETAIL = 'It does not belong to the model''s segments.';
+    IF profile IS NOT NULL AND jsonb_typeof(profile) = 'object' THEN
+        profile := profile - 'ids';
     END IF;
-    RETURN whole;
-EXCEPTION WHEN data_exception OR invalid_parameter_value THEN
-    RAISE EXCEPTION USING ERRCODE = '22023', MESSAGE = 'invalid profile of a model', DETAIL = format('It cannot be read: %s.', SQLERRM);
+    PERFORM segmentation.check_profile(profile, cardinality(ids));
+    RETURN profile || jsonb_build_object('ids', to_jsonb(ids));
 END $$;
 COMMENT ON FUNCTION segmentation.checked_profile(jsonb, integer[]) IS 'Internal: a profile with the ids of its segments, checked.';
 
@@ -200,7 +193,9 @@ CREATE FUNCTION segmentation.checked_choice(choice jsonb) RETURNS jsonb LANGUAGE
     SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-    IF EXISTS (SELECT FROM segmentation.choice_rows(choice) AS c WHERE c.k IS NULL OR c.chosen IS NULL) THEN
+    IF octet_length(choice::text) > 1000000 THEN
+        RAISE EXCEPTION USING ERRCODE = '54000', MESSAGE = 'choice of a number of segments is too large';
+    ELSIF EXISTS (SELECT FROM segmentation.choice_rows(choice) AS c WHERE c.k IS NULL OR c.chosen IS NULL) THEN
         RAISE EXCEPTION USING ERRCODE = '22023', MESSAGE = 'invalid choice of a number of segments', DETAIL = 'A number is missing.';
     END IF;
     RETURN choice;

@@ -2,13 +2,14 @@
 -- version; the training rows need not exist any more.
 
 -- The baseline of a version with its segments as one more category, without a name. Rows that the training left out are its missing ones,
--- but for those that only all rows together could tell (lof, option trim): they have a segment.
+-- but for those that only all rows together could tell: they have a segment now, and those of option trim have one in the profile, too.
 CREATE FUNCTION segmentation.baseline_with_segments(chosen segmentation.registry_version) RETURNS jsonb LANGUAGE sql STABLE
     SET search_path = pg_catalog, pg_temp
 AS $$
     SELECT jsonb_set((chosen).survey, '{categories}', (chosen).survey -> 'categories' || jsonb_build_object('name', '', 'missing', 0, 'distinct', i.segments,
                'levels', (SELECT jsonb_agg(c.segment::text ORDER BY c.ordinality) FROM @extschema@.kmeans_clusters((chosen).value) WITH ORDINALITY AS c),
-               'counts', to_jsonb(i.skipped + CASE WHEN (chosen).definition -> 'options' -> 'outliers' ->> 'method' = 'lof' THEN 0 ELSE coalesce(((chosen).survey -> 'outside')::bigint, i.left_out) END) || (SELECT jsonb_agg(c.rows ORDER BY c.ordinality) FROM @extschema@.kmeans_clusters((chosen).value) WITH ORDINALITY AS c) || '0'))
+               'counts', to_jsonb(i.skipped + CASE WHEN (chosen).definition -> 'options' -> 'outliers' ->> 'method' = 'lof' THEN 0 ELSE coalesce(((chosen).survey -> 'outside')::bigint, i.left_out) END) || (SELECT jsonb_agg(coalesce(z.customers, c.rows) ORDER BY c.ordinality) FROM @extschema@.kmeans_clusters((chosen).value) WITH ORDINALITY AS c
+                              LEFT JOIN segmentation.profile_sizes((chosen).profile) AS z ON z.segment = c.segment) || '0'))
       FROM @extschema@.kmeans_info((chosen).value) AS i
 $$;
 COMMENT ON FUNCTION segmentation.baseline_with_segments(segmentation.registry_version) IS 'Internal: what later data are compared with.';

@@ -1,11 +1,11 @@
 -- Stability: whether each segment of the active version is found again in other rows of the same kind (src/core/stability.h).
 
-CREATE FUNCTION segmentation.stability_of(model @extschema@.kmeans_model, points double precision[], weights double precision[], samples integer) RETURNS jsonb
+CREATE FUNCTION segmentation.stability_of(model @extschema@.kmeans_model, points double precision[], weights double precision[], samples integer, outliers double precision) RETURNS jsonb
     AS 'MODULE_PATHNAME', 'segmentation_stability_of' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 1000000;
-COMMENT ON FUNCTION segmentation.stability_of(@extschema@.kmeans_model, double precision[], double precision[], integer) IS 'Internal: how alike the segments of a model and the clusters of samples are, by points in its space; an empty array of weights is none.';
+COMMENT ON FUNCTION segmentation.stability_of(@extschema@.kmeans_model, double precision[], double precision[], integer, double precision) IS 'Internal: how alike the segments of a model and the clusters of samples are, by points in its space; an empty array of weights is none; a share of outliers is left out of clusters.';
 
 CREATE TYPE segmentation.stability_row AS (
-    segment integer, segment_label text, customers integer, jaccard double precision, jaccard_low double precision, dissolved double precision, verdict text,
+    segment integer, segment_label text, rows integer, jaccard double precision, jaccard_low double precision, dissolved double precision, verdict text,
     adjusted_rand_index double precision, structure text, conclusion text
 );
 COMMENT ON TYPE segmentation.stability_row IS 'What segmentation.stability says of one segment, and, the same in every row, of the model.';
@@ -61,8 +61,12 @@ DECLARE
     weighted boolean := chosen.definition ->> 'weight' IS NOT NULL;
     points double precision[];
     weights double precision[];
+    -- Bounds say which rows were outliers; local outlier factors do not.
+    outliers double precision := CASE WHEN chosen.definition -> 'options' -> 'outliers' ->> 'method' = 'lof'
+                                      THEN (SELECT i.left_out::float8 / nullif(i.rows + i.left_out, 0) FROM @extschema@.kmeans_info(chosen.value) AS i) END;
     found jsonb;
 BEGIN
+    outliers := coalesce(outliers, 0);
     IF samples IS NULL OR samples NOT BETWEEN 10 AND 1000 THEN
         RAISE EXCEPTION USING ERRCODE = '22023', MESSAGE = 'number of samples is out of bounds', DETAIL = format('It is %s.', coalesce(samples::text, 'NULL')),
             HINT = 'It can be from 10 to 1000.';
@@ -74,7 +78,7 @@ BEGIN
         RAISE EXCEPTION USING ERRCODE = '22023', MESSAGE = format('source %s has no rows to judge model "%s" by', reading.source_name, model_name),
             DETAIL = 'It has no row that has a segment.';
     END IF;
-    found := segmentation.stability_of(model, points, CASE WHEN weighted THEN weights ELSE '{}' END, samples);
+    found := segmentation.stability_of(model, points, CASE WHEN weighted THEN weights ELSE '{}' END, samples, outliers);
     RETURN QUERY
     SELECT f.segment, l.segment_label, f.rows, f.jaccard, f.jaccard_low, f.dissolved, segmentation.stability_verdict(f.jaccard), (found -> 'adjusted_rand_index')::float8,
            CASE WHEN (found -> 'structured')::boolean THEN 'found' ELSE 'none' END,

@@ -8,10 +8,11 @@ COMMENT ON VIEW segmentation.registry_profiled IS 'Internal: the profiles that t
 REVOKE ALL ON segmentation.registry_profiled FROM PUBLIC;
 
 CREATE VIEW segmentation.segment_summary WITH (security_barrier) AS
-    SELECT s.model, s.version, s.is_active, v.as_of, s.segment, s.segment_label, g.label AS suggested_label, s.description, s.customers, s.share, v.outcome,
+    SELECT s.model, s.version, s.is_active, v.as_of, s.segment, s.segment_label, g.label AS suggested_label, s.description, coalesce(z.customers, s.customers) AS customers, coalesce(z.share, s.share) AS share, v.outcome,
            r.rate AS outcome_rate, r.verdict AS risk
       FROM segmentation.segments AS s
       LEFT JOIN segmentation.registry_profiled AS v ON v.model = s.model AND v.version = s.version
+      LEFT JOIN LATERAL segmentation.profile_sizes(v.profile) AS z ON z.segment = s.segment
       LEFT JOIN LATERAL segmentation.profile_labels(v.profile) AS g ON g.segment = s.segment
       LEFT JOIN LATERAL segmentation.profile_risks(v.profile) AS r ON r.segment = s.segment;
 COMMENT ON VIEW segmentation.segment_summary IS 'One row per segment of every version: its size, its names, its risk.';
@@ -23,8 +24,8 @@ COMMENT ON COLUMN segmentation.segment_summary.segment IS 'Id of the segment, wh
 COMMENT ON COLUMN segmentation.segment_summary.segment_label IS 'Its name: the one given with segmentation.label_segment, or its id in words.';
 COMMENT ON COLUMN segmentation.segment_summary.suggested_label IS 'A name made of its strongest levels, for segmentation.label_segment; another training may suggest another.';
 COMMENT ON COLUMN segmentation.segment_summary.description IS 'What it means, as given with its name.';
-COMMENT ON COLUMN segmentation.segment_summary.customers IS 'Training rows in it.';
-COMMENT ON COLUMN segmentation.segment_summary.share IS 'Its share of the training rows (of their weight, where they have one), from 0 to 1.';
+COMMENT ON COLUMN segmentation.segment_summary.customers IS 'Rows of the training in it, those that option trim has left out of its centroid among them.';
+COMMENT ON COLUMN segmentation.segment_summary.share IS 'Their share of all of those (of their weight, where they have one), from 0 to 1.';
 COMMENT ON COLUMN segmentation.segment_summary.outcome IS 'Name of the outcome''s column; NULL where none was given.';
 COMMENT ON COLUMN segmentation.segment_summary.outcome_rate IS 'Share of its customers with a known outcome to whom it has happened, from 0 to 1.';
 COMMENT ON COLUMN segmentation.segment_summary.risk IS 'That rate against the rest of the customers: higher, lower, not distinguishable, or too few known. See segment_risk.';
@@ -44,7 +45,7 @@ COMMENT ON COLUMN segmentation.segment_profile.segment_label IS 'Its name.';
 COMMENT ON COLUMN segmentation.segment_profile.feature IS 'Name of the column, or category=level.';
 COMMENT ON COLUMN segmentation.segment_profile.role IS 'feature (it is clustered by), profile (it describes) or outcome.';
 COMMENT ON COLUMN segmentation.segment_profile.kind IS 'number, or level: of a category, whose mean is the share of customers that have it.';
-COMMENT ON COLUMN segmentation.segment_profile.customers IS 'Training rows of the segment that have a value.';
+COMMENT ON COLUMN segmentation.segment_profile.customers IS 'Rows of the training in the segment that have a value.';
 COMMENT ON COLUMN segmentation.segment_profile.missing IS 'Training rows of the segment that have none (NULL, NaN, infinite).';
 COMMENT ON COLUMN segmentation.segment_profile.mean IS 'Mean in the segment, in the column''s units.';
 COMMENT ON COLUMN segmentation.segment_profile.stddev IS 'Standard deviation in the segment (of a population).';
@@ -53,7 +54,7 @@ COMMENT ON COLUMN segmentation.segment_profile.q1 IS 'First quartile.';
 COMMENT ON COLUMN segmentation.segment_profile.median IS 'Median.';
 COMMENT ON COLUMN segmentation.segment_profile.q3 IS 'Third quartile.';
 COMMENT ON COLUMN segmentation.segment_profile.max IS 'Highest value.';
-COMMENT ON COLUMN segmentation.segment_profile.population_mean IS 'Mean of all segments'' customers together.';
+COMMENT ON COLUMN segmentation.segment_profile.population_mean IS 'Mean of all customers together (but for segments with fewer than 10 of them).';
 COMMENT ON COLUMN segmentation.segment_profile.population_stddev IS 'Their standard deviation.';
 COMMENT ON COLUMN segmentation.segment_profile.index_100 IS 'The segment''s mean as a percentage of that of all: 100 is the same.';
 COMMENT ON COLUMN segmentation.segment_profile.z_score IS 'How many of the standard deviations of all the segment''s mean lies above (or, negative, below) the mean of all.';
@@ -78,11 +79,11 @@ COMMENT ON COLUMN segmentation.segment_risk.customers IS 'Training rows in it.';
 COMMENT ON COLUMN segmentation.segment_risk.known IS 'Of those, how many have a known outcome.';
 COMMENT ON COLUMN segmentation.segment_risk.unknown IS 'How many have not: they are not customers to whom it has not happened.';
 COMMENT ON COLUMN segmentation.segment_risk.unknown_share IS 'Their share, from 0 to 1.';
-COMMENT ON COLUMN segmentation.segment_risk.events IS 'How many outcomes are 1.';
+COMMENT ON COLUMN segmentation.segment_risk.events IS 'How many outcomes are 1; NULL where fewer than 10 are known.';
 COMMENT ON COLUMN segmentation.segment_risk.rate IS 'Their share of the known ones, from 0 to 1.';
 COMMENT ON COLUMN segmentation.segment_risk.rate_low IS 'Lower end of its Wilson interval.';
 COMMENT ON COLUMN segmentation.segment_risk.rate_high IS 'Upper end of its Wilson interval.';
-COMMENT ON COLUMN segmentation.segment_risk.rest_rate IS 'The rate of all other segments together.';
+COMMENT ON COLUMN segmentation.segment_risk.rest_rate IS 'The rate of all other segments together (but for those with fewer than 10 known outcomes).';
 COMMENT ON COLUMN segmentation.segment_risk.difference IS 'rate less rest_rate.';
 COMMENT ON COLUMN segmentation.segment_risk.difference_low IS 'Lower end of its Newcombe interval.';
 COMMENT ON COLUMN segmentation.segment_risk.difference_high IS 'Upper end of its Newcombe interval.';
@@ -102,12 +103,12 @@ COMMENT ON COLUMN segmentation.segment_trend.as_of IS 'When it was trained, and 
 COMMENT ON COLUMN segmentation.segment_trend.segment IS 'Id of the segment.';
 COMMENT ON COLUMN segmentation.segment_trend.segment_label IS 'Its name.';
 COMMENT ON COLUMN segmentation.segment_trend.along IS 'The column whose ranges make the rows.';
-COMMENT ON COLUMN segmentation.segment_trend.bin IS 'Number of the range, from 1, to sort by; the same ranges for all segments: single values where there are at most 12, else tenths of all customers.';
+COMMENT ON COLUMN segmentation.segment_trend.bin IS 'Number of the range, from 1, to sort by; the same ranges for all segments: single values where there are at most 12, else a tenth of all customers or more.';
 COMMENT ON COLUMN segmentation.segment_trend.bin_label IS 'The range in words; (missing) where the column has no value.';
 COMMENT ON COLUMN segmentation.segment_trend.low IS 'Its lower end, which belongs to it.';
 COMMENT ON COLUMN segmentation.segment_trend.high IS 'Its upper end, which belongs to the next range, and of the last one to it.';
 COMMENT ON COLUMN segmentation.segment_trend.feature IS 'The number whose mean it is.';
-COMMENT ON COLUMN segmentation.segment_trend.customers IS 'The segment''s customers in the range; estimated where is_exact is false.';
+COMMENT ON COLUMN segmentation.segment_trend.customers IS 'The segment''s customers in the range; NULL from 1 to 9; estimated where is_exact is false.';
 COMMENT ON COLUMN segmentation.segment_trend.mean IS 'The mean of feature among them; NULL where fewer than 10 have a value.';
 COMMENT ON COLUMN segmentation.segment_trend.is_exact IS 'Whether it is of all rows; else of a sample of 100,000, in which small segments are whole.';
 

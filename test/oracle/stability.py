@@ -38,13 +38,13 @@ def compare(tally, db, name, points, k, weights=None):
     for i, row in enumerate(points):
         db.run(f"INSERT INTO {table} VALUES (%s, %s, {', '.join(['%s'] * len(row))})", (i, 1.0 if weights is None else float(weights[i]), *map(float, row)))
     db.run(f"SELECT segmentation.train(%s, '{table}', %s, %s, weight => %s)", (name, columns, k, None if weights is None else "weight"))
-    found = db.rows("SELECT segment, customers, jaccard, dissolved, adjusted_rand_index FROM segmentation.stability(%s, %s) ORDER BY segment", (name, 2 * SAMPLES))
+    found = db.rows("SELECT segment, rows, jaccard, dissolved, adjusted_rand_index FROM segmentation.stability(%s, %s) ORDER BY segment", (name, 2 * SAMPLES))
     segments = np.array([s for s, in db.rows(f"SELECT kmeans_assign(%s, ARRAY[{', '.join(columns)}]) FROM {table} ORDER BY id", (name,))])
     # The space of the model: z-scores by the (weighted) population.
     mean = np.average(points, axis=0, weights=weights)
     space = (points - mean) / np.sqrt(np.average((points - mean) ** 2, axis=0, weights=weights))
     jaccards, rand = bootstrap(space, segments, k, weights)
-    tally.equal(f"{name}: customers", [row[1] for row in found], [int(np.sum(segments == row[0])) for row in found])
+    tally.equal(f"{name}: rows", [row[1] for row in found], [int(np.sum(segments == row[0])) for row in found])
     for i, (segment, _, jaccard, dissolved, _) in enumerate(found):
         agree(tally, f"{name}: Jaccard of segment {segment}", jaccard, jaccards[:, i], 2 * SAMPLES)
         agree(tally, f"{name}: dissolved, segment {segment}", dissolved, jaccards[:, i] <= 0.5, 2 * SAMPLES)

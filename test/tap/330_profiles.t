@@ -85,11 +85,15 @@ $s->value(q{CREATE TABLE few AS SELECT i AS id, CASE WHEN i <= 9 THEN 1000 + i E
 is($seen->('segment_profile', 'count(*), count(mean), count(stddev), count(min), count(q1), count(median), count(q3), count(max), count(z_score), count(index_100), count(level), max(customers)', q{model = 'few' AND segment = 1}), '3|0|0|0|0|0|0|0|0|0|0|9', 'nine customers: only how many');
 is($seen->('segment_risk', 'known, events, rate, difference', q{model = 'few' AND segment = 1}), '9|||', 'nor their outcomes');
 is($seen->('segment_risk', 'difference, rest_rate', q{model = 'few' AND segment = 0}), '|', 'nor what the others differ from them by');
-is($seen->('segment_trend', 'count(*)', q{model = 'few' AND customers < 10 AND mean IS NOT NULL}), 0, 'nor means in a range');
+is($seen->('segment_trend', 'count(*)', q{model = 'few' AND customers BETWEEN 1 AND 9 OR customers IS NULL AND mean IS NOT NULL}), 0, 'nor how many are in a range, nor their means');
+is($seen->('segment_trend', 'max(high) < 1000', q{model = 'few' AND along = 'x'}), 't', 'nor where ranges end');
+is($seen->('segment_profile', 'max(population_mean) < 30', q{model = 'few' AND feature = 'x'}), 't', 'nor what is left when the others are taken from all');
+is($s->value(q{SELECT (profile -> 'segments' -> 1 ->> 'events') IS NULL FROM segmentation.registry_version WHERE model = 'few'}), 't', 'it is not even kept');
+is($seen->('segment_summary', 'suggested_label', q{model = 'few' AND segment = 1}), 'too few customers', 'nor is there a name for them');
 
 # A payload of one's own cannot break a view that others read.
 for my $profile (q{"x"}, q{{"segments": [], "features": [], "importance": [], "trend": {"along": [], "measures": []}, "exact": true}}, q{{"segments": 7}}, q{{"segments": [{"rows": "many"}], "features": [], "exact": true}}, q{{"segments": [{}], "features": [{"segments": [{"mean": "x"}]}], "exact": true}},
-    q{{"segments": [{"known": 3, "events": 7}], "features": [], "exact": true}}) {
+    q{{"segments": [{"known": 3, "events": 7}], "features": [], "exact": true}}, q{{"rows": 1, "ignored": 0, "sampled": 1, "exact": true, "segments": [{"rows": 1e-308, "sampled": 0, "weight": 1, "share": 1, "known": 0, "events": 0}], "features": [], "importance": [], "trend": {"measures": [], "along": []}}}) {
     is($s->query(qq{SELECT segmentation.add_version('few', (SELECT kmeans(ARRAY[x], 1) FROM few), jsonb_build_object('kind', 'train', 'segments', '[{}]'::jsonb, 'profile', '$profile'::jsonb))})->{state}, '22023', "refused: $profile");
 }
 is($s->query(q{SELECT segmentation.add_version('few', (SELECT kmeans(ARRAY[x], 1) FROM few), '{"kind": "train", "segments": [{}], "choice": {"trials": 7}}')})->{state}, '22023', 'refused: a choice that cannot be read');
@@ -118,6 +122,8 @@ $fails->($rule->('{}', 'nobody'), '42704', 'model "nobody" does not exist', 'a m
 is($s->query(q{INSERT INTO segmentation.recommendation_rule (model, product) VALUES ('cards', '')})->{state}, '23514', 'an empty product');
 like(join('|', @{ $loud->query($rule->('{"levels": {"incom": "high"}}'))->{notices} }), qr/the profile of model "cards" has no feature "incom", so no segment meets the rule/, 'a misspelt feature is warned of');
 like(join('|', @{ $loud->query($rule->('{"risk": "higher"}', 'gaps'))->{notices} }), qr/was trained without an outcome/, 'and a risk that is not known');
+is($s->query($rule->('{}') =~ s/\(model, /(id, model, /r =~ s/VALUES \(/VALUES (1, /r)->{state}, '428C9', 'numbers of rules are not given by hand');
+is($s->query(q{INSERT INTO segmentation.recommendation_rule (product) VALUES ('x')})->{state}, '23502', 'a rule without a model');
 $s->value(q{DELETE FROM segmentation.recommendation_rule});
 $s->value(q{INSERT INTO segmentation.recommendation_rule (model, priority, conditions, product) VALUES ('cards', 3, '{}', 'everybody'), ('cards', 1, '{"levels": {"card_debt": ["high", "typical", "low"], "income": "high"}}', 'rich'),
     ('cards', 2, '{"risk": ["lower", "not distinguishable"]}', 'calm'), ('cards', 2, '{"levels": {"nobody": "high"}}', 'nobody')});
@@ -128,9 +134,11 @@ is($s->value(q{SELECT count(*) = (SELECT count(*) FROM segmentation.segment_risk
 is($s->value(q{SELECT bool_and(r.segment = kmeans_assign('cards', c)) AND count(*) = count(*) FILTER (WHERE r.place > 0) FROM customers AS c, segmentation.recommend('cards', c) AS r WHERE customer_id <= 50}), 't', 'recommend: by the customer\'s segment');
 is($s->value(q{SELECT count(*) FROM segmentation.recommend('cards', '{"age": 30, "income": null, "region": "north"}'::jsonb)}), 0, 'recommend: a customer without a segment');
 is($s->value(q{SELECT count(*) FROM segmentation.recommend('cards', NULL::jsonb)}), 0, 'recommend: no customer');
+$s->value(q{INSERT INTO segmentation.recommendation_rule (model, product) VALUES ('foreign', 'everybody, too')});
+is($seen->('segment_recommendation', 'count(*)', q{model = 'foreign'}), 4, 'no condition is for everybody where there is no profile, too');
 is($s->query(q{SELECT segmentation.recommend('nobody', '{}'::jsonb)})->{state}, '42704', 'recommend: no such model');
 $s->value(q{SELECT segmentation.drop_model('cards')});
-is($s->value(q{SELECT count(*) FROM segmentation.recommendation_rule}), 0, 'rules go with their model');
+is($s->value(q{SELECT count(*) FROM segmentation.recommendation_rule WHERE model = 'cards'}), 0, 'rules go with their model');
 
 # Who may edit rules: members of the owner; who may see them: those who may use the model.
 psql('postgres', join '; ', map { ("DROP ROLE IF EXISTS $_", "CREATE ROLE $_ LOGIN") } 'tap_bank', 'tap_teller', 'tap_other');
@@ -141,12 +149,27 @@ is($as->('tap_bank', $rule->('{}', 'bank'))->{state}, '', 'the owner writes rule
 is($as->('tap_teller', 'SELECT count(*) FROM segmentation.recommendation_rule')->{out}, 1, 'who may use the model reads them');
 is($as->('tap_teller', q{SELECT product FROM segmentation.recommend('bank', '{"age": 30, "income": 40}'::jsonb)})->{out}, 'x', 'and is told what they recommend');
 is($as->('tap_teller', $rule->('{}', 'bank'))->{state}, '42501', 'but does not write them');
-is($as->('tap_teller', q{WITH u AS (UPDATE segmentation.recommendation_rule SET product = 'mine' RETURNING 1), d AS (DELETE FROM segmentation.recommendation_rule RETURNING 1) SELECT (SELECT count(*) FROM u) + (SELECT count(*) FROM d)})->{out}, 0, 'nor changes them');
+is($as->('tap_teller', q{SELECT segmentation.drop_rule(id) FROM segmentation.recommendation_rule})->{state}, '42704', 'nor takes them away');
+for my $sql ('UPDATE segmentation.recommendation_rule SET priority = 1', 'DELETE FROM segmentation.recommendation_rule', 'DO $$ BEGIN LOCK TABLE segmentation.recommendation_rule IN SHARE MODE; END $$', 'SELECT FROM segmentation.recommendation_rule FOR UPDATE') {
+    is($as->($_, $sql)->{state}, '42501', "$_: not without a grant: $sql") for 'tap_bank', 'tap_other';
+}
+# With a grant, the policies hold.
+$s->value('GRANT UPDATE, DELETE ON segmentation.recommendation_rule TO tap_bank, tap_other, tap_teller');
+is($as->('tap_teller', q{WITH u AS (UPDATE segmentation.recommendation_rule SET product = 'mine' RETURNING 1), d AS (DELETE FROM segmentation.recommendation_rule RETURNING 1) SELECT (SELECT count(*) FROM u) + (SELECT count(*) FROM d)})->{out}, 0, 'nor changes them, with a grant');
+is($as->('tap_bank', q{WITH u AS (UPDATE segmentation.recommendation_rule SET priority = 5 RETURNING 1) SELECT count(*) FROM u})->{out}, 1, 'the owner does');
 is($as->('tap_other', 'SELECT count(*) FROM segmentation.recommendation_rule')->{out}, 0, 'others see none');
 is($as->('tap_other', $rule->('{}', 'bank'))->{state}, '42704', 'nor does the model exist for them');
 $as->('tap_other', q{SELECT segmentation.register('other', kmeans(ARRAY[1], 1))});
 is($as->('tap_bank', q{UPDATE segmentation.recommendation_rule SET model = 'other'})->{state}, '42704', 'a rule is not moved to a model of others');
 is($as->('tap_other', 'TRUNCATE segmentation.recommendation_rule')->{state}, '42501', 'nor are all taken away');
+is($as->('tap_bank', q{SELECT segmentation.drop_rule(id) FROM segmentation.recommendation_rule WHERE product = 'x'})->{state}, '', 'the owner drops a rule');
+is($as->('tap_bank', 'SELECT count(*) FROM segmentation.recommendation_rule')->{out}, 0, 'and it is gone');
+is($as->('tap_bank', q{SELECT segmentation.has_privilege('bank', 'own')})->{state}, '22023', 'a privilege that there is none of');
+# Whoever edits rules does not stop a retraining.
+$s->value('REVOKE UPDATE, DELETE ON segmentation.recommendation_rule FROM tap_bank, tap_other, tap_teller');
+$loud->value("SET SESSION AUTHORIZATION tap_bank; BEGIN; " . $rule->('{}', 'bank'));
+is($as->('tap_bank', q{SET lock_timeout = '5s'; SELECT segmentation.activate('bank', 1)})->{state}, '', 'an open edit of rules does not keep a version from being activated');
+$loud->value('ROLLBACK; RESET SESSION AUTHORIZATION');
 
 # Cancelled in the middle, nothing is left.
 $s->value(q{CREATE TABLE many AS SELECT * FROM segmentation.sample_customers(300000)});
@@ -154,6 +177,22 @@ $s->value('SET statement_timeout = 300');
 is($s->query(q{SELECT segmentation.profile(0, customer_id, 1, ARRAY[age, income, card_debt, other_debt, years_employed], ARRAY[region], '{"segments": [0], "numbers": [{"name": "a", "role": "feature"}, {"name": "b", "role": "feature"}, {"name": "c", "role": "feature"}, {"name": "d", "role": "feature"}, {"name": "e", "role": "feature"}],
     "categories": [{"name": "r", "role": "profile"}]}') FROM many, generate_series(1, 20)})->{state}, '57014', 'a profile can be cancelled');
 $s->value('RESET statement_timeout');
+
+# Memory: rows as wide as they come, in many groups.
+my $small = session($database, settings => '-c client_min_messages=warning -c segmentation.train_memory=16MB');
+$small->value('SELECT kmeans(ARRAY[1], 1) IS NOT NULL');
+my $anonymous = sub { open my $file, '<', '/proc/' . $small->pid . '/status' or return 0; my ($line) = grep { /^RssAnon/ } <$file>; return $line =~ /(\d+)/ ? $1 / 1024 : 0 };
+SKIP: {
+    skip 'there is no /proc of the server here', 1 if $anonymous->() == 0;
+    my $before = $anonymous->();
+    $small->value(q{CREATE TEMP TABLE wide_request AS SELECT jsonb_build_object('segments', (SELECT jsonb_agg(s) FROM generate_series(0, 98) AS s), 'numbers', '[{"name": "a", "role": "profile"}]'::jsonb,
+        'categories', (SELECT jsonb_agg(jsonb_build_object('name', 'c' || c, 'role', 'profile')) FROM generate_series(1, 30) AS c)) AS r});
+    is($small->value(q{SELECT (segmentation.profile((i % 99)::int, i, 1.0, ARRAY[i::float8], array_fill(repeat('x', 255), ARRAY[30]), r) ->> 'rows')::int FROM generate_series(1, 60000) AS i, wide_request}), 60000, 'wide rows in many segments');
+    cmp_ok($anonymous->() - $before, '<', 120, 'within memory');
+}
+is($small->query(q{SELECT segmentation.profile(0, 1, 1, array_fill(1.0::float8, ARRAY[150]), '{}', r) FROM (SELECT jsonb_build_object('segments', (SELECT jsonb_agg(s) FROM generate_series(0, 79999) AS s), 'categories', '[]'::jsonb,
+    'numbers', (SELECT jsonb_agg(jsonb_build_object('name', 'c' || c, 'role', 'profile')) FROM generate_series(1, 150) AS c)) AS r) AS q})->{state}, '54000', 'a request for more than there is memory');
+$small->finish;
 
 # The aggregate by itself is internal, and says so of what it cannot read.
 is($s->query(q{SELECT segmentation.profile(0, 1, 1, ARRAY[1.0], '{}', '{"segments": [0], "numbers": [], "categories": []}')})->{state}, '22000', 'columns that the request does not have');
